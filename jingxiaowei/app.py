@@ -1,0 +1,339 @@
+"""The composition root: the only place that wires. Doors, workers and content of one process."""
+
+import asyncio
+import contextlib
+import gc
+import hmac
+import ipaddress
+import logging
+import signal
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+import uvloop
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, Gauge, generate_latest
+
+from jingxiaowei.channels.web import make_chat, make_privacy
+from jingxiaowei.channels.wecom import callback
+from jingxiaowei.channels.wecom.api import WeComApi
+from jingxiaowei.channels.wecom.codec import Codec
+from jingxiaowei.channels.wecom.kf import Puller
+from jingxiaowei.channels.wecom.kf_send import KfSender
+from jingxiaowei.channels.wecom.members import MemberSender
+from jingxiaowei.errors import SettingsError
+from jingxiaowei.pipeline.messages import Channel
+from jingxiaowei.services.audit import Audit
+from jingxiaowei.services.bell import Bell
+from jingxiaowei.services.chat import ChatRoom, WebSender
+from jingxiaowei.services.curation import Curator
+from jingxiaowei.services.inbox import Inbox
+from jingxiaowei.services.ledger import Ledger
+from jingxiaowei.services.media import MediaKeeper
+from jingxiaowei.services.officers import Officers
+from jingxiaowei.services.outbox import Outbox, Sender
+from jingxiaowei.services.retention import Retention
+from jingxiaowei.services.roster import Roster
+from jingxiaowei.services.samples import seed
+from jingxiaowei.services.turn import Turn
+from jingxiaowei.settings import Settings
+from jingxiaowei.store.engine import Database
+
+log = logging.getLogger(__name__)
+STALE_CONTENT = Gauge("jxw_content_edit_refused", "1 while the newest edit is not in force")
+
+
+@dataclass(slots=True)
+class House:
+    """Everything that runs in one process, wired."""
+
+    settings: Settings
+    database: Database
+    bell: Bell
+    content: Curator
+    audit: Audit
+    officers: Officers
+    roster: Roster
+    inbox: Inbox
+    media: MediaKeeper
+    outbox: Outbox
+    retention: Retention
+    turns: list[Turn]
+    api: WeComApi | None = None  # the self-built app
+    kf_api: WeComApi | None = None  # 微信客服, with its own secret
+    puller: Puller | None = None
+    tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+
+    async def notice(self, open_kfid: str, token: str) -> None:
+        """A callback said that a 微信客服 account has something."""
+        await self.inbox.note_account(open_kfid, token)
+        if self.puller is not None:
+            self.puller.wake(open_kfid)
+
+    def start_workers(self) -> None:
+        """Start everything that works by itself."""
+        self._start("listen", self.bell.listen)
+        self._start("outbox", self.outbox.run)
+        self._start("media", self.media.run)
+        self._start("content", self.content.watch)
+        self._start("retention", self.retention.run)
+        for i, turn in enumerate(self.turns):
+            self._start(f"turn-{i}", turn.run)
+        if self.puller is not None:
+            self._start("puller", self.puller.run)
+
+    def _start(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
+        self.tasks[name] = asyncio.create_task(_keep_running(name, work), name=name)
+
+    async def stop_workers(self) -> None:
+        for task in self.tasks.values():
+            task.cancel()
+        await asyncio.gather(*self.tasks.values(), return_exceptions=True)
+
+    async def not_ready(self) -> str:
+        """Why this process should get no traffic, or empty."""
+        if not await self.database.ready():
+            return "the database does not answer"
+        dead = [name for name, task in self.tasks.items() if task.done()]
+        if dead:
+            return f"a worker has stopped: {', '.join(dead)}"
+        return ""
+
+
+async def _keep_running(name: str, work: Callable[[], Awaitable[None]]) -> None:
+    """A worker that fails starts again; one that has nothing to do may end."""
+    while True:
+        try:
+            await work()
+        except Exception:
+            log.exception("the worker %s failed and starts again", name)
+            await asyncio.sleep(1)
+        else:
+            await asyncio.Event().wait()
+
+
+@contextlib.asynccontextmanager
+async def open_house(settings: Settings, upgrade: bool | None = None) -> AsyncIterator[House]:
+    """Wire a process and open its database; nothing runs by itself yet.
+
+    Args:
+        upgrade: apply missing migrations first; by default in demo mode only.
+    """
+    database = Database(settings.database_url)
+    timeout = aiohttp.ClientTimeout(total=15, connect=5)
+    try:
+        if settings.demo if upgrade is None else upgrade:
+            await database.upgrade()
+        await database.open(settings.secret_key.get_secret_value())
+        async with aiohttp.ClientSession(
+            timeout=timeout, connector=aiohttp.TCPConnector(limit=100)
+        ) as session:
+            yield _wire(settings, database, session)
+    finally:
+        await database.close()
+
+
+def _wire(settings: Settings, database: Database, session: aiohttp.ClientSession) -> House:
+    bell = Bell(database)
+    content = Curator(settings)
+    audit = Audit(database)
+    roster = Roster(database, content)
+    inbox = Inbox(database, bell)
+    senders: dict[Channel, Sender] = {Channel.WEB: WebSender()}
+    api = kf_api = puller = None
+    if settings.wecom_configured:
+        api = _api(settings, session, settings.wecom_secret.get_secret_value())
+        kf_secret = settings.wecom_kf_secret.get_secret_value()
+        kf_api = _api(settings, session, kf_secret) if kf_secret else api
+        puller = Puller(kf_api, inbox.receive_page, inbox)
+        senders[Channel.WECOM_KF] = KfSender(kf_api)
+        senders[Channel.WECOM_APP] = MemberSender(api)
+    media = MediaKeeper(
+        database, bell, settings.data_dir / "media", kf_api.media if kf_api else None
+    )
+    # Two turns a process on PostgreSQL: while one waits for the database, the other thinks.
+    turns = [
+        Turn(Ledger(database, bell), content, roster, bell)
+        for _ in range(1 if database.sqlite else 2)
+    ]
+    return House(
+        settings,
+        database,
+        bell,
+        content,
+        audit,
+        Officers(database, audit),
+        roster,
+        inbox,
+        media,
+        Outbox(database, bell, senders),
+        Retention(database, audit, media),
+        turns,
+        api,
+        kf_api,
+        puller,
+    )
+
+
+def _api(settings: Settings, session: aiohttp.ClientSession, secret: str) -> WeComApi:
+    return WeComApi(session, settings.wecom_api_base, settings.wecom_corp_id, secret)
+
+
+def make_app(house: House) -> web.Application:
+    """Every door of the process."""
+    settings = house.settings
+    codec = None
+    if settings.wecom_configured:
+        codec = Codec(
+            settings.wecom_token.get_secret_value(),
+            settings.wecom_aes_key.get_secret_value(),
+            settings.wecom_corp_id,
+        )
+    app = web.Application(client_max_size=64 * 1024)
+    app.add_routes(callback.routes(codec, house.notice, house.inbox.receive))
+    app.add_routes(_service_routes(house))
+    chat = ChatRoom(house.database, house.inbox, house.media, house.bell)
+    app.add_subapp(
+        "/chat", make_chat(chat, settings, lambda key: house.content.mind.speech.say(key))
+    )
+    app.add_subapp("/privacy", make_privacy(settings))
+    return app
+
+
+def _service_routes(house: House) -> list[web.RouteDef]:
+    token = house.settings.metrics_token.get_secret_value()
+
+    async def home(_request: web.Request) -> web.StreamResponse:
+        raise web.HTTPFound("/chat")
+
+    async def healthz(_request: web.Request) -> web.Response:
+        return web.json_response({"ok": True})
+
+    async def readyz(_request: web.Request) -> web.Response:
+        reason = await house.not_ready()
+        if reason:
+            return web.json_response({"ok": False, "reason": reason}, status=503)
+        ready: dict[str, object] = {"ok": True, "entries": len(house.content.library.entries)}
+        if house.content.complaint:
+            ready["content"] = "the newest edit is broken and not in force, see the log"
+        return web.json_response(ready)
+
+    async def metrics(request: web.Request) -> web.Response:
+        if not (_from_here(request) or _bears(request, token)):
+            return web.Response(status=403, text="metrics are for this machine, or with a token")
+        STALE_CONTENT.set(bool(house.content.complaint))
+        response = web.Response(body=generate_latest())
+        response.headers["Content-Type"] = CONTENT_TYPE_LATEST
+        return response
+
+    return [
+        web.get("/", home),
+        web.get("/healthz", healthz),
+        web.get("/readyz", readyz),
+        web.get("/metrics", metrics),
+    ]
+
+
+def _from_here(request: web.Request) -> bool:
+    """Whether the request comes from this machine, and not through a proxy on it."""
+    if request.remote is None or "X-Forwarded-For" in request.headers:
+        return False
+    return ipaddress.ip_address(request.remote).is_loopback
+
+
+def _bears(request: web.Request, token: str) -> bool:
+    given = request.headers.get("Authorization", "").removeprefix("Bearer ")
+    return bool(token) and hmac.compare_digest(given.encode(), token.encode())
+
+
+@contextlib.asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[tuple[House, str]]:
+    """The whole product, serving; the address it listens on."""
+    async with open_house(settings) as house:
+        await asyncio.to_thread(house.content.load)
+        # The content lives as long as the process: no collection need look through it again.
+        gc.freeze()
+        await house.officers.sync_areas(house.content.library)
+        house.start_workers()
+        if settings.demo:
+            await seed(house.inbox)
+        runner = web.AppRunner(make_app(house), access_log=None, shutdown_timeout=5)
+        await runner.setup()
+        try:
+            site = web.TCPSite(runner, settings.host, settings.port)
+            try:
+                await site.start()
+            except OSError as error:
+                raise SettingsError(
+                    f"{settings.host}:{settings.port} cannot be listened on "
+                    f"({error.strerror}): choose another JXW_PORT"
+                ) from None
+            port = runner.addresses[0][1]
+            yield house, f"http://{settings.host}:{port}"
+        finally:
+            await runner.cleanup()
+            await house.stop_workers()
+
+
+def _run(main: Coroutine[Any, Any, None]) -> None:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    with (
+        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+        contextlib.suppress(KeyboardInterrupt),
+    ):
+        runner.run(main)
+
+
+def serve(settings: Settings) -> None:
+    """``jingxiaowei serve``: until a signal says stop."""
+    started = time.monotonic()
+
+    async def main() -> None:
+        async with running(settings) as (house, address):
+            seconds = time.monotonic() - started
+            entries = len(house.content.library.entries)
+            print(f"警小微已启动（{seconds:.1f} 秒，问答 {entries} 条）", flush=True)
+            print(f"  居民聊天页  {address}/chat", flush=True)
+            print(f"  处理规则    {address}/privacy", flush=True)
+            if house.puller is None:
+                print("  企业微信    未连接，见 README", flush=True)
+            else:
+                print(f"  企业微信    回调地址填 <您的域名>{callback.PATH}", flush=True)
+            await _until_told()
+
+    _run(main())
+
+
+def work(settings: Settings) -> None:
+    """``jingxiaowei worker``: turns and deliveries only, beside one or more ``serve``."""
+    if settings.sqlite:
+        raise SettingsError(
+            "a separate worker needs PostgreSQL: on SQLite, serve does the work itself. "
+            "Set JXW_DATABASE_URL=postgresql+asyncpg://…"
+        )
+
+    async def main() -> None:
+        async with open_house(settings) as house:
+            await asyncio.to_thread(house.content.load)
+            await house.officers.sync_areas(house.content.library)
+            house.puller = None  # pulling belongs to who hears the callbacks
+            house.start_workers()
+            print("警小微后台任务已启动", flush=True)
+            try:
+                await _until_told()
+            finally:
+                await house.stop_workers()
+
+    _run(main())
+
+
+async def _until_told() -> None:
+    """Until SIGINT or SIGTERM."""
+    told = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(name, told.set)
+    await told.wait()

@@ -1,0 +1,202 @@
+"""``jingxiaowei …``: the commands. Each is thin; what it does lives in the services."""
+
+import asyncio
+import json
+import sys
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Annotated, TypeVar
+
+import typer
+
+from jingxiaowei import __version__
+from jingxiaowei.errors import JingxiaoweiError
+from jingxiaowei.settings import load_settings
+
+cli = typer.Typer(
+    name="jingxiaowei",
+    help="警小微：县公安局的企业微信智能助手。",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+db = typer.Typer(help="数据库。", no_args_is_help=True)
+officer = typer.Typer(help="民警、辅警、管理员、审计员的账号。", no_args_is_help=True)
+duty = typer.Typer(help="值班表。", no_args_is_help=True)
+audit = typer.Typer(help="操作留痕。", no_args_is_help=True)
+cli.add_typer(db, name="db")
+cli.add_typer(officer, name="officer")
+cli.add_typer(duty, name="duty")
+cli.add_typer(audit, name="audit")
+
+Value = TypeVar("Value")
+
+
+@cli.callback(invoke_without_command=True)
+def root(
+    version: Annotated[bool, typer.Option("--version", help="显示版本")] = False,
+) -> None:
+    if version:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@cli.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="监听地址")] = None,
+    port: Annotated[int | None, typer.Option(help="监听端口")] = None,
+) -> None:
+    """启动：机器人、网页和后台任务在一个进程里。"""
+    from jingxiaowei.app import serve as run
+
+    overrides = {"host": host, "port": port}
+    run(load_settings(**{name: value for name, value in overrides.items() if value is not None}))
+
+
+@cli.command()
+def worker() -> None:
+    """只启动后台任务（给第二台机器或第二个核用，要用 PostgreSQL）。"""
+    from jingxiaowei.app import work
+
+    work(load_settings())
+
+
+@cli.command()
+def ask(
+    text: Annotated[str | None, typer.Argument(help="居民的话")] = None,
+    jsonl: Annotated[bool, typer.Option("--jsonl", help="逐行读 JSON、逐行答 JSON")] = False,
+) -> None:
+    """机器人会怎么答，为什么。"""
+    from jingxiaowei.services.curation import Curator
+    from jingxiaowei.services.rehearsal import answer_lines, explain
+
+    if not jsonl and text is None:
+        raise typer.BadParameter("写一句话，或者用 --jsonl 从标准输入读")
+    mind = Curator(load_settings()).load()
+    if not jsonl:
+        typer.echo(explain(mind, text or ""))
+        return
+    for line in answer_lines(mind, sys.stdin.buffer):
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()
+
+
+@cli.command()
+def check(
+    as_json: Annotated[bool, typer.Option("--json", help="输出 JSON")] = False,
+) -> None:
+    """检查 faq/、词典、窗口和话语，一次列出所有问题；有错误时返回 1。"""
+    from jingxiaowei.services.curation import check as run
+
+    report = run(load_settings())
+    if as_json:
+        typer.echo(json.dumps(report, ensure_ascii=False))
+    else:
+        for problem in report["problems"]:
+            word = {"error": "错误", "warning": "提醒"}[problem["level"]]
+            typer.echo(f"{problem['file']}:{problem['line']}: {word}：{problem['message']}")
+        faq = report["faq"]
+        errors = sum(problem["level"] == "error" for problem in report["problems"])
+        typer.echo(
+            f"问答 {faq['entries']} 条，问法 {faq['phrasings']} 条；"
+            f"错误 {errors}，提醒 {len(report['problems']) - errors}"
+        )
+    if not report["ok"]:
+        raise typer.Exit(1)
+
+
+@db.command()
+def upgrade() -> None:
+    """升级数据库结构。"""
+    from jingxiaowei.store.engine import Database
+
+    async def run() -> None:
+        database = Database(load_settings().database_url)
+        try:
+            await database.upgrade()
+        finally:
+            await database.close()
+
+    asyncio.run(run())
+    typer.echo("数据库结构已是最新。")
+
+
+def _with_house(action: Callable[..., Awaitable[Value]]) -> Value:
+    """Run something on the opened database, as a command of its own."""
+    from jingxiaowei.app import open_house
+
+    async def run() -> Value:
+        async with open_house(load_settings()) as house:
+            return await action(house)
+
+    return asyncio.run(run())
+
+
+@officer.command("add")
+def officer_add(
+    name: Annotated[str, typer.Argument(help="账号")],
+    role: Annotated[str, typer.Option(help="police、auxiliary、admin 或 auditor")],
+    area: Annotated[str, typer.Option(help="辖区代号，见 areas.yaml")] = "county-desk",
+    full_name: Annotated[str, typer.Option(help="姓名")] = "",
+    wecom_userid: Annotated[str | None, typer.Option(help="企业微信成员账号")] = None,
+    password: Annotated[
+        str, typer.Option(prompt="密码", hide_input=True, confirmation_prompt="再输一遍")
+    ] = "",
+) -> None:
+    """新建一个账号；密码现场输入。"""
+    from jingxiaowei.app import House
+    from jingxiaowei.store.tables import Role
+
+    if role not in set(Role):
+        raise typer.BadParameter(f"角色只能是 {'、'.join(Role)}", param_hint="--role")
+
+    async def run(house: House) -> None:
+        await house.officers.add(name, Role(role), password, area, full_name, wecom_userid)
+
+    _with_house(run)
+    typer.echo(f"已建账号 {name}（{role}，{area}）。")
+
+
+@duty.command("add")
+def duty_add(
+    name: Annotated[str, typer.Argument(help="账号")],
+    starts: Annotated[datetime, typer.Option("--from", help="开始，如 2026-11-23T08:30")],
+    ends: Annotated[datetime, typer.Option("--to", help="结束")],
+    area: Annotated[str | None, typer.Option(help="辖区代号，默认是本人的")] = None,
+) -> None:
+    """排一个班（时间按北京时间）。"""
+    from jingxiaowei.app import House
+    from jingxiaowei.services.roster import LOCAL
+
+    async def run(house: House) -> None:
+        who = await house.officers.find(name)
+        await house.roster.add_shift(
+            who.id, area or who.area, starts.replace(tzinfo=LOCAL), ends.replace(tzinfo=LOCAL)
+        )
+
+    _with_house(run)
+    typer.echo("已排班。")
+
+
+@audit.command("verify")
+def audit_verify() -> None:
+    """核验操作留痕有没有被改动。"""
+    from jingxiaowei.app import House
+
+    async def run(house: House) -> int | None:
+        return await house.audit.verify()
+
+    broken = _with_house(run)
+    if broken is not None:
+        typer.echo(f"第 {broken} 条对不上：留痕被改动或删除过。", err=True)
+        raise typer.Exit(1)
+    typer.echo("未发现断链。")
+
+
+def main() -> None:
+    """The command's entry: an error of ours is one clear sentence, not a traceback."""
+    try:
+        cli()
+    except JingxiaoweiError as error:
+        typer.echo(f"{error}", err=True)
+        raise SystemExit(1) from None

@@ -1,0 +1,35 @@
+"""One way of writing: width, case and spacing that carry no meaning are levelled.
+
+It stands in ``content`` because a phrasing, a concept word and a resident's message must be
+compared in the same form, and the checker may not reach up into the pipeline.
+"""
+
+import re
+import unicodedata
+
+# Zero-width characters, bidi marks, variation selectors and other controls: nobody sees them.
+_INVISIBLE = re.compile(
+    "[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufe00-\ufe0f\ufeff]"
+)
+_NOT_WORD = re.compile(r"[\W_]+")
+_CLAUSE = re.compile(r"[，。！？；、,!?;\n\r…]+|\.{2,}|\s{2,}")
+
+
+def normalise(text: str) -> str:
+    """NFKC, lower case, no invisible characters; punctuation and spaces stay.
+
+    Text that is plain already (the common case) passes through at C speed.
+    """
+    text = unicodedata.normalize("NFKC", text).lower()
+    return text if text.isprintable() else _INVISIBLE.sub("", text)
+
+
+def compact(text: str) -> str:
+    """``normalise`` and then nothing but letters, digits and Chinese characters."""
+    return _NOT_WORD.sub("", normalise(text))
+
+
+def clauses(text: str) -> list[str]:
+    """The compact clauses of a text, in order, empty ones left out."""
+    parts = (_NOT_WORD.sub("", part) for part in _CLAUSE.split(normalise(text)))
+    return [part for part in parts if part]

@@ -1,0 +1,285 @@
+"""From what a resident sent to what is said and done. Pure: values in, a decision out.
+
+The order is the product's promise: an emergency first, then a person on request, then the tap on
+a button, small talk, and the answer, or the honest "I don't know".
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from jingxiaowei.content.model import Domain, FaqEntry, Library
+from jingxiaowei.content.normalise import compact
+from jingxiaowei.pipeline.answer.index import LONGEST, Index
+from jingxiaowei.pipeline.answer.judge import ANSWER, ASK, CLOSE, Ruling, rule
+from jingxiaowei.pipeline.answer.words import Tokenizer
+from jingxiaowei.pipeline.decision import Candidate, Decision, Kind, Known, Need, Reason
+from jingxiaowei.pipeline.emergency import Watch
+from jingxiaowei.pipeline.mask import holds_number
+from jingxiaowei.pipeline.messages import Incoming, MessageKind, Option
+from jingxiaowei.pipeline.reply import Speech, clip, label
+
+_DOMAINS = {Domain.HUKOU: "户籍身份证", Domain.TRAFFIC: "交通出行", Domain.EXIT_ENTRY: "出入境"}
+# Asked most, by the county's figures and the fact sheet's order; the menu shows those that exist.
+_POPULAR = ("H03", "H02", "H54", "H48", "T30", "T02", "E01", "E17")
+_POPULAR_BY_DOMAIN = {
+    Domain.HUKOU: ("H03", "H02", "H21", "H54", "H48", "H35", "H68"),
+    Domain.TRAFFIC: ("T30", "T02", "T41", "T25", "T50", "T61", "T57"),
+    Domain.EXIT_ENTRY: ("E01", "E03", "E17", "E19", "E12", "E36", "E64"),
+}
+_NOTICES = {
+    MessageKind.VOICE: "voice",
+    MessageKind.VIDEO: "video",
+    MessageKind.LOCATION: "location",
+    MessageKind.FILE: "file",
+    MessageKind.LINK: "link",
+    MessageKind.IMAGE: "image",
+}
+# Particles and courtesies around an utterance that is otherwise one of the known ones.
+_PARTICLES = "呀啊吧呢哦噢嘛哈啦的了么吗"
+_PREFIXES = ("请帮我", "麻烦帮我", "帮我", "请问", "麻烦", "我想", "我要", "请", "给我")
+
+
+class Mind:
+    """The content, made ready to decide with. Replaced as a whole when the content changes."""
+
+    def __init__(self, library: Library, cache: Path | None = None) -> None:
+        self.library = library
+        self.speech = Speech(library)
+        self.index = Index(library, Tokenizer(library.lexicon, cache))
+        self._watch = Watch(library.emergencies)
+        self._by_fact = {entry.fact: entry for entry in library.entries}
+        self._talk = {_bare(say): talk for talk in library.smalltalk for say in talk.says}
+        self._commands = {_bare(say): cmd.id for cmd in library.commands for say in cmd.says}
+        self._human_words = tuple(
+            {_bare(s) for cmd in library.commands if cmd.id == "human" for s in cmd.says} - {"客服"}
+        )
+
+    def decide(self, messages: Sequence[Incoming], known: Known) -> Decision:
+        """What to do about one resident's burst of messages, oldest first."""
+        text = "\n".join(m.text for m in messages if m.text and not m.menu_id)
+        emergency = self._emergency(text, known)
+        if known.handed_over:
+            return Decision(Kind.QUIET, reasons=(Reason("handoff", "人工已接管，机器人不说话"),))
+        if emergency is not None:
+            return emergency
+        # Of several taps in a burst the last is meant; text typed after a tap goes first.
+        tap = next((m.menu_id for m in reversed(messages) if m.menu_id), "")
+        if text.strip():
+            return self._with_notes(self._read(text, known), text, known)
+        if tap:
+            return self._tap(tap, known)
+        return self._notice(messages, known)
+
+    def _emergency(self, text: str, known: Known) -> Decision | None:
+        found = self._watch.look(text) if text else None
+        if found is None:
+            return None
+        return Decision(
+            Kind.EMERGENCY,
+            self.speech.say(found.kind.card),
+            self.speech.options(found.kind.card),
+            score=1.0,
+            need=Need.EMERGENCY,
+            urgent=True,
+            reasons=(Reason("emergency", f"急事：{found.kind.id}", found.word),),
+        )
+
+    def _read(self, text: str, known: Known) -> Decision:
+        """A typed text that is no emergency."""
+        bare = _bare(text)
+        if not bare:
+            return self._line("unclear", Kind.SMALLTALK, "没有文字")
+        command = self._commands.get(bare)
+        talk = self._talk.get(bare)
+        if talk is not None and command is None:
+            return self._line(talk.reply, Kind.SMALLTALK, f"闲话：{talk.id}")
+        if command is None and len(bare) <= 14 and any(word in bare for word in self._human_words):
+            command = "human"
+        if command is not None:
+            return self._command(command, known)
+        return self._answer(text, known)
+
+    def _answer(self, text: str, known: Known) -> Decision:
+        ruling = rule(self.index, self.index.query(text))
+        best = ruling.candidates[0].score if ruling.candidates else 0.0
+        if best >= ANSWER and not self._close(ruling):
+            return self._give(self.library.by_id[ruling.candidates[0].faq], known, ruling)
+        signpost = self._signpost(text, ruling) if best < ANSWER else None
+        if signpost is not None:
+            return signpost
+        if best >= ASK:
+            return self._ask_back(ruling)
+        return self._unknown(ruling)
+
+    def _close(self, ruling: Ruling) -> bool:
+        scores = [candidate.score for candidate in ruling.candidates[:2]]
+        return len(scores) == 2 and scores[0] < 0.8 and scores[0] - scores[1] < CLOSE
+
+    def _give(self, entry: FaqEntry, known: Known, ruling: Ruling) -> Decision:
+        return Decision(
+            Kind.ANSWER,
+            self.speech.answer(entry, known.today),
+            faq=entry.id,
+            fact=entry.fact,
+            score=ruling.candidates[0].score if ruling.candidates else 1.0,
+            candidates=ruling.candidates,
+            reasons=ruling.reasons,
+        )
+
+    def _choices(self, candidates: Sequence[Candidate]) -> tuple[Option, ...]:
+        return tuple(Option(f"faq-{c.faq}", label(c.title)) for c in candidates)
+
+    def _ask_back(self, ruling: Ruling) -> Decision:
+        close = [c for c in ruling.candidates if c.score >= ruling.candidates[0].score - 0.4][:3]
+        if len(close) < 2:
+            close = list(ruling.candidates[:2])
+        return Decision(
+            Kind.CLARIFY,
+            self.speech.say("ask_back"),
+            (*self._choices(close), Option("neither", "都不是")),
+            score=ruling.candidates[0].score,
+            candidates=ruling.candidates,
+            reasons=(*ruling.reasons, Reason("decide", "有两三条都像，先问清楚")),
+        )
+
+    def _unknown(self, ruling: Ruling) -> Decision:
+        near = [c for c in ruling.candidates[:2] if c.score >= ASK / 4]
+        key = "unknown" if near else "unknown_plain"
+        options = (
+            (*self._choices(near), Option("human", "转人工")) if near else self.speech.options(key)
+        )
+        return Decision(
+            Kind.UNKNOWN,
+            self.speech.say(key),
+            options,
+            score=ruling.candidates[0].score if ruling.candidates else 0.0,
+            candidates=ruling.candidates,
+            missed=True,
+            reasons=(*ruling.reasons, Reason("decide", "没有一条够像，如实说不知道")),
+        )
+
+    def _signpost(self, text: str, ruling: Ruling) -> Decision | None:
+        plain = compact(text)
+        for post in self.library.signposts:
+            word = next((w for w in post.words if compact(w) in plain), None)
+            if word is not None:
+                return Decision(
+                    Kind.UNKNOWN,
+                    self.speech.say("signpost", agency=post.agency, phone=post.phone),
+                    self.speech.options("signpost"),
+                    candidates=ruling.candidates,
+                    signpost=post.phone,
+                    missed=True,
+                    reasons=(Reason("decide", f"归{post.agency}管", word),),
+                )
+        return None
+
+    def _command(self, command: str, known: Known) -> Decision:
+        if command == "human":
+            return self._human(known)
+        key = command if command in self.library.voice else "menu"
+        fields = (
+            {"unit": self.library.unit_name, "privacy": known.privacy_page}
+            if key == "privacy"
+            else {}
+        )
+        return Decision(
+            Kind.COMMAND,
+            self.speech.say(key, **fields),
+            self.speech.options(key),
+            reasons=(Reason("command", f"口令：{command}"),),
+        )
+
+    def _human(self, known: Known) -> Decision:
+        reasons = (Reason("command", "居民要找真人"),)
+        if known.open_code:
+            text = self.speech.say("handoff_again", code=known.open_code)
+            return Decision(Kind.HANDOFF, text, transfer=known.desk.staffed, reasons=reasons)
+        if known.desk.staffed:
+            text = self.speech.say("handoff")
+        else:
+            text = self.speech.say(
+                "after_hours", time=known.desk.opens, code=known.code, phone=known.desk.phone
+            )
+        return Decision(
+            Kind.HANDOFF,
+            text,
+            need=Need.HUMAN,
+            transfer=known.desk.staffed,
+            reasons=reasons,
+        )
+
+    def _tap(self, tap: str, known: Known) -> Decision:
+        """A tapped button; one whose target is gone is told to be stale."""
+        if tap.startswith("faq-"):
+            entry = self.library.by_id.get(tap.removeprefix("faq-"))
+            if entry is not None:
+                chosen = (Candidate(entry.id, entry.fact, 1.0, entry.title),)
+                return self._give(entry, known, Ruling(chosen, (Reason("tap", "点了按钮"),)))
+        if tap == "human":
+            return self._human(known)
+        if tap == "popular":
+            return self._topics("popular", _POPULAR)
+        for domain, name in _DOMAINS.items():
+            if tap == f"domain-{domain.value}":
+                return self._topics("domain", _POPULAR_BY_DOMAIN[domain], name=name)
+        if tap in {"menu", "suspicious", "neither", "privacy", "large"}:
+            return self._command(tap, known)
+        return self._line("stale", Kind.COMMAND, "按钮已失效")
+
+    def _topics(self, key: str, facts: Sequence[str], **fields: str) -> Decision:
+        entries = [self._by_fact[fact] for fact in facts if fact in self._by_fact]
+        options = tuple(Option(f"faq-{entry.id}", label(entry.title)) for entry in entries)
+        return Decision(
+            Kind.COMMAND,
+            self.speech.say(key, **fields),
+            (*options, Option("human", "转人工")),
+            reasons=(Reason("tap", f"目录：{key}"),),
+        )
+
+    def _notice(self, messages: Sequence[Incoming], known: Known) -> Decision:
+        """Something that is no text: say kindly what helps; a picture goes to a person."""
+        kinds = {m.kind for m in messages}
+        if MessageKind.ENTER in kinds:
+            text = self.speech.say("welcome", unit=self.library.unit_name)
+            return Decision(
+                Kind.WELCOME,
+                text,
+                self.speech.options("welcome"),
+                reasons=(Reason("welcome", "居民进入会话"),),
+            )
+        kind = MessageKind.IMAGE if MessageKind.IMAGE in kinds else messages[-1].kind
+        key = _NOTICES.get(kind, "other_kind")
+        return Decision(
+            Kind.NOTICE,
+            self.speech.say(key),
+            self.speech.options(key),
+            need=Need.IMAGE if kind is MessageKind.IMAGE else None,
+            reasons=(Reason("notice", f"消息类型：{kind.value}"),),
+        )
+
+    def _line(self, key: str, kind: Kind, because: str) -> Decision:
+        reasons = (Reason("talk", because),)
+        return Decision(kind, self.speech.say(key), self.speech.options(key), reasons=reasons)
+
+    def _with_notes(self, decision: Decision, text: str, known: Known) -> Decision:
+        """The decision with a word on what was cut or masked, where there is room for it."""
+        notes = []
+        if len(text) > LONGEST:
+            notes.append(self.speech.say("long", n=LONGEST))
+        if holds_number(text):
+            notes.append(self.speech.say("masked"))
+        if not notes:
+            return decision
+        return replace(decision, text=clip("\n".join([*notes, decision.text])))
+
+
+def _bare(text: str) -> str:
+    """An utterance without courtesies and particles, to be compared as a whole."""
+    bare = compact(text)
+    for prefix in _PREFIXES:
+        if bare.startswith(prefix) and len(bare) > len(prefix):
+            bare = bare[len(prefix) :]
+            break
+    return bare.rstrip(_PARTICLES) or bare

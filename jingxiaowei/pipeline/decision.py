@@ -1,0 +1,97 @@
+"""Decisions: what the pipeline says is to be done, and why. Frozen values, no behaviour."""
+
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+
+from jingxiaowei.pipeline.messages import Option
+
+
+class Kind(StrEnum):
+    """What sort of reply a message got; the words of ``ask --jsonl``."""
+
+    ANSWER = "answer"
+    CLARIFY = "clarify"
+    EMERGENCY = "emergency"
+    FRAUD = "fraud"
+    COMMAND = "command"
+    SMALLTALK = "smalltalk"
+    HANDOFF = "handoff"
+    UNKNOWN = "unknown"
+    NOTICE = "notice"  # a kind of message that the bot cannot read
+    WELCOME = "welcome"
+    QUIET = "quiet"  # nothing is said: a human has the conversation, or there is nothing to say
+
+
+class Need(StrEnum):
+    """Why a person is needed: the kind of ticket that a decision opens."""
+
+    HUMAN = "human"  # the resident asked for one
+    EMERGENCY = "emergency"
+    IMAGE = "image"  # a picture nobody has read yet
+    FAILURE = "failure"  # a stage raised
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One thing that counted. ``quote`` is the resident's own text, or empty."""
+
+    stage: str
+    because: str
+    quote: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An entry that might be meant, with a probability 0 to 1."""
+
+    faq: str
+    fact: str
+    score: float
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Whether somebody is there now, and when else."""
+
+    staffed: bool
+    opens: str  # 周一 08:30, in words; empty when staffed
+    phone: str
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the turn knows before it decides. The pipeline asks no clock and no database.
+
+    Attributes:
+        code: the code that a ticket opened by this decision will carry.
+        open_code: the code of the resident's ticket that waits already, or empty.
+        handed_over: a human has the conversation.
+    """
+
+    today: date
+    desk: Desk
+    code: str
+    open_code: str = ""
+    handed_over: bool = False
+    privacy_page: str = "/privacy"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """处置决定: what is said and done about one turn of a resident's, and why."""
+
+    kind: Kind
+    text: str = ""
+    options: tuple[Option, ...] = ()
+    faq: str = ""
+    fact: str = ""
+    score: float = 0.0
+    candidates: tuple[Candidate, ...] = ()
+    signpost: str = ""
+    need: Need | None = None
+    transfer: bool = False
+    missed: bool = False  # goes into the list of unanswered questions
+    urgent: bool = False  # may use the message slot that is kept for emergencies
+    reasons: tuple[Reason, ...] = ()

@@ -1,0 +1,480 @@
+"""The turn's two transactions: leasing conversations with their messages, and committing a batch.
+
+All statements are for many rows at once; nothing here decides anything.
+"""
+
+import logging
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import bindparam, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from jingxiaowei.content.normalise import compact
+from jingxiaowei.pipeline.decision import Decision, Kind, Need
+from jingxiaowei.pipeline.mask import mask
+from jingxiaowei.pipeline.messages import Channel, Incoming, MessageKind, OutgoingKind
+from jingxiaowei.services.bell import Bell, Topic
+from jingxiaowei.services.inbox import ADDRESS, from_row, message_key
+from jingxiaowei.store.cipher import Cipher, token
+from jingxiaowei.store.engine import Database
+from jingxiaowei.store.tables import (
+    AREA,
+    CONVERSATION,
+    IDENTITY,
+    INBOX,
+    MEDIA,
+    OUTBOX,
+    QUESTION,
+    RESIDENT,
+    TICKET,
+    Holder,
+    InboxState,
+    MediaState,
+    OutboxState,
+    QuestionState,
+    TicketState,
+)
+
+OUT_BODY, DECISION, QUESTION_TEXT, FAR_ID = (
+    b"outbox.body",
+    b"inbox.decision",
+    b"question.text",
+    b"media.far_id",
+)
+# How long a reply is worth sending: WeCom's 48 hours, its welcome code's 20 seconds.
+_REPLY_LIFE = timedelta(hours=48)
+_WELCOME_LIFE = timedelta(seconds=20)
+_DUE = {
+    Need.EMERGENCY: timedelta(minutes=5),
+    Need.HUMAN: timedelta(minutes=15),
+    Need.IMAGE: timedelta(hours=1),
+    Need.FAILURE: timedelta(hours=1),
+}
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Thread:
+    """A leased conversation with its waiting messages, oldest first."""
+
+    conversation_id: str
+    channel: Channel
+    account: str
+    address: str
+    resident_id: int | None
+    holder: Holder
+    held_at: datetime | None
+    open_code: str
+    messages: tuple[Incoming, ...]
+    row_ids: tuple[int, ...]
+    recalled_keys: frozenset[str]
+
+    def recalled(self, message: Incoming) -> bool:
+        """Whether the resident took the message back before it was read."""
+        return message.message_id in self.recalled_keys
+
+
+@dataclass(slots=True)
+class Effects:
+    """What a thread's turn leaves behind."""
+
+    thread: Thread
+    holder: Holder
+    held_at: datetime | None
+    decision: Decision | None = None
+    spoken: Sequence[Incoming] = ()
+    code: str = ""
+    transfer: bool = False
+    servicers: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class _Rows:
+    """The rows of a commit, gathered over all its threads."""
+
+    outbox: list[dict[str, Any]] = field(default_factory=list)
+    tickets: list[dict[str, Any]] = field(default_factory=list)
+    media: list[dict[str, Any]] = field(default_factory=list)
+    questions: dict[str, dict[str, Any]] = field(default_factory=dict)
+    heard: list[dict[str, Any]] = field(default_factory=list)
+    released: list[dict[str, Any]] = field(default_factory=list)
+    done: list[dict[str, Any]] = field(default_factory=list)
+
+
+class Ledger:
+    """Leases and commits for :class:`jingxiaowei.services.turn.Turn`."""
+
+    def __init__(self, database: Database, bell: Bell) -> None:
+        self._database = database
+        self._bell = bell
+        self._desk = ""
+
+    async def lease(self, worker: str, limit: int, seconds: float) -> list[Thread]:
+        """Take up to ``limit`` conversations that have a ready message, oldest first."""
+        now = datetime.now(UTC)
+        first = func.min(INBOX.c.id)
+        ready = (
+            select(INBOX.c.conversation_id)
+            .join(CONVERSATION, CONVERSATION.c.id == INBOX.c.conversation_id)
+            .where(INBOX.c.state == InboxState.NEW, INBOX.c.ready_at <= now)
+            .where((CONVERSATION.c.leased_until.is_(None)) | (CONVERSATION.c.leased_until < now))
+            .group_by(INBOX.c.conversation_id)
+            .order_by(first)
+            .limit(limit)
+        )
+        async with self._database.read() as connection:
+            ids = [row.conversation_id for row in await connection.execute(ready)]
+            if not ids:
+                return []  # the usual case of an idle moment costs no write
+            if self._database.sqlite:
+                # One process serves an SQLite file, so nobody competes: reading is enough. Should
+                # a second one be started all the same, the commit takes only what is still new.
+                return await self._threads(connection, ids)
+        async with self._database.write() as connection:
+            await self._database.lock_leases(connection)
+            ids = [row.conversation_id for row in await connection.execute(ready)]
+            if not ids:
+                return []
+            await connection.execute(
+                update(CONVERSATION)
+                .where(CONVERSATION.c.id.in_(ids))
+                .values(leased_by=worker, leased_until=now + timedelta(seconds=seconds))
+            )
+            return await self._threads(connection, ids)
+
+    async def next_ready(self) -> float:
+        """Seconds until something is worth looking at: a burst that settles, or the slow poll."""
+        async with self._database.read() as connection:
+            query = select(func.min(INBOX.c.ready_at)).where(INBOX.c.state == InboxState.NEW)
+            soonest: datetime | None = (await connection.execute(query)).scalar()
+        if soonest is None:
+            return 5.0
+        # A leased conversation's messages look ready but are not ours: never spin on them.
+        return min(5.0, max(0.05, (soonest - datetime.now(UTC)).total_seconds()))
+
+    async def _threads(self, connection: AsyncConnection, ids: list[str]) -> list[Thread]:
+        cipher = self._database.cipher
+        places = await connection.execute(
+            select(
+                CONVERSATION.c.id,
+                CONVERSATION.c.holder,
+                CONVERSATION.c.held_at,
+                IDENTITY.c.channel,
+                IDENTITY.c.account,
+                IDENTITY.c.address,
+                IDENTITY.c.resident_id,
+            )
+            .join(IDENTITY, IDENTITY.c.id == CONVERSATION.c.id)
+            .where(CONVERSATION.c.id.in_(ids))
+        )
+        known = {row.id: row for row in places}
+        columns = [INBOX.c[name] for name in _MESSAGE_COLUMNS]
+        waiting = defaultdict(list)
+        for row in await connection.execute(
+            select(*columns)
+            .where(INBOX.c.conversation_id.in_(ids), INBOX.c.state == InboxState.NEW)
+            .order_by(INBOX.c.id)
+        ):
+            waiting[row.conversation_id].append(row)
+        codes = await self._open_codes(connection, ids)
+        threads = []
+        for key in ids:
+            place, rows = known[key], waiting[key]
+            channel, address = Channel(place.channel), cipher.open(ADDRESS, place.address)
+            messages = tuple(from_row(r, cipher, channel, place.account, address) for r in rows)
+            taken_back = {r.key for r in rows if r.recalled} | {
+                _recalled_key(cipher, message)
+                for message in messages
+                if message.kind is MessageKind.RECALL
+            }
+            threads.append(
+                Thread(
+                    key,
+                    channel,
+                    place.account,
+                    address,
+                    place.resident_id,
+                    place.holder,
+                    place.held_at,
+                    codes.get(key, ""),
+                    messages,
+                    tuple(r.id for r in rows),
+                    frozenset(taken_back),
+                )
+            )
+        return threads
+
+    async def _open_codes(self, connection: AsyncConnection, ids: list[str]) -> dict[str, str]:
+        """The tickets that wait for a human, by conversation."""
+        rows = await connection.execute(
+            select(TICKET.c.conversation_id, TICKET.c.code).where(
+                TICKET.c.conversation_id.in_(ids),
+                TICKET.c.state != TicketState.CLOSED,
+                TICKET.c.need == Need.HUMAN.value,
+            )
+        )
+        return {row.conversation_id: row.code for row in rows}
+
+    async def commit(self, worker: str, effects: Sequence[Effects]) -> None:
+        """Write a batch. A thread whose lease was lost meanwhile is left to its new holder."""
+        try:
+            await self._commit(worker, effects)
+        except IntegrityError:
+            if len(effects) == 1:
+                raise
+            # One thread's rows clash (a ticket code, say): the others need not wait for it.
+            log.warning("a batch of %d clashed, one by one", len(effects))
+            for single in effects:
+                await self._commit(worker, [single])
+
+    async def _commit(self, worker: str, effects: Sequence[Effects]) -> None:
+        async with self._database.write() as connection:
+            ours = await self._still_ours(connection, worker, effects)
+            if not ours:
+                return
+            if not self._desk:
+                desk = await connection.execute(select(AREA.c.slug).where(AREA.c.desk))
+                self._desk = desk.scalar_one()
+            await self._name_residents(connection, ours)
+            rows = _Rows()
+            for effect in ours:
+                self._gather(effect, rows)
+            await self._write(connection, rows)
+            await self._apply_events(connection, ours)
+            await self._bell.announce(connection, Topic.OUTBOX)
+
+    async def _still_ours(
+        self, connection: AsyncConnection, worker: str, effects: Sequence[Effects]
+    ) -> list[Effects]:
+        """The threads that nobody else has handled or leased since they were read."""
+        if not self._database.sqlite:
+            held = await connection.execute(
+                select(CONVERSATION.c.id)
+                .where(
+                    CONVERSATION.c.id.in_([e.thread.conversation_id for e in effects]),
+                    CONVERSATION.c.leased_by == worker,
+                )
+                .with_for_update()
+            )
+            mine = {row.id for row in held}
+            effects = [e for e in effects if e.thread.conversation_id in mine]
+        rows = await connection.execute(
+            select(INBOX.c.id).where(
+                INBOX.c.id.in_([e.thread.row_ids[0] for e in effects]),
+                INBOX.c.state == InboxState.NEW,
+            )
+        )
+        new = {row.id for row in rows}
+        return [e for e in effects if e.thread.row_ids[0] in new]
+
+    async def _name_residents(self, connection: AsyncConnection, effects: list[Effects]) -> None:
+        """A resident's row for each identity that has none yet."""
+        new = [e.thread for e in effects if e.thread.resident_id is None]
+        if not new:
+            return
+        now = datetime.now(UTC)
+        made = await connection.execute(
+            insert(RESIDENT).returning(RESIDENT.c.id), [{"created_at": now} for _ in new]
+        )
+        await connection.execute(
+            update(IDENTITY)
+            .where(IDENTITY.c.id == bindparam("identity"))
+            .values(resident_id=bindparam("resident")),
+            [
+                {"identity": thread.conversation_id, "resident": row.id}
+                for thread, row in zip(new, made.all(), strict=True)
+            ],
+        )
+
+    def _gather(self, effect: Effects, rows: _Rows) -> None:
+        thread, decision = effect.thread, effect.decision
+        now, cipher = datetime.now(UTC), self._database.cipher
+        last = thread.row_ids[-1]
+        release = {
+            "conversation": thread.conversation_id,
+            "who": effect.holder,
+            "held": effect.held_at,
+        }
+        if effect.spoken:
+            rows.heard.append(release | {"heard": max(m.sent_at for m in effect.spoken)})
+        else:
+            rows.released.append(release)
+        # What was said stands in the outbox already.
+        kept = replace(decision, text="", options=()) if decision else None
+        sealed = cipher.seal_json(DECISION, kept) if kept else None
+        for row_id in thread.row_ids:
+            rows.done.append(
+                {
+                    "row": row_id,
+                    "kind_of_decision": decision.kind.value if decision else "",
+                    "in_full": sealed if row_id == last else None,
+                }
+            )
+        if decision is None:
+            return
+        self._gather_replies(effect, decision, now, rows)
+        for message in effect.spoken:
+            if message.kind is MessageKind.IMAGE and thread.channel is not Channel.WEB:
+                rows.media.append(
+                    {
+                        "id": token("media", message.message_id),
+                        "conversation_id": thread.conversation_id,
+                        "far_id": cipher.seal(FAR_ID, message.media_id),
+                        "state": MediaState.WANTED,
+                        "content_type": "",
+                        "size": 0,
+                        "reason": "",
+                        "attempts": 0,
+                        "not_before": now,
+                        "created_at": now,
+                    }
+                )
+        if decision.need is not None:
+            rows.tickets.append(
+                {
+                    "code": effect.code,
+                    "need": decision.need.value,
+                    "conversation_id": thread.conversation_id,
+                    "inbox_id": last,
+                    "area": self._desk,
+                    "state": TicketState.OPEN,
+                    "created_at": now,
+                    "due_at": now + _DUE[decision.need],
+                }
+            )
+        if decision.missed:
+            text = "\n".join(m.text for m in effect.spoken if m.text)
+            key = cipher.find("question", compact(text))
+            rows.questions[key] = {
+                "key": key,
+                "text": cipher.seal(QUESTION_TEXT, mask(text)),
+                "nearest": ",".join(c.faq for c in decision.candidates[:3]),
+                "times": 1,
+                "first_at": now,
+                "last_at": now,
+                "state": QuestionState.NEW,
+            }
+
+    def _gather_replies(
+        self, effect: Effects, decision: Decision, now: datetime, rows: _Rows
+    ) -> None:
+        thread, last = effect.thread, effect.thread.row_ids[-1]
+        body: dict[str, Any] = {
+            "text": decision.text,
+            "options": decision.options,
+        }
+        base = {
+            "conversation_id": thread.conversation_id,
+            "inbox_id": last,
+            "urgent": decision.urgent,
+            "state": OutboxState.PENDING,
+            "reason": "",
+            "attempts": 0,
+            "created_at": now,
+            "not_before": now,
+        }
+
+        def add(kind: OutgoingKind, body: dict[str, Any], expires: datetime) -> None:
+            rows.outbox.append(
+                base
+                | {
+                    # From the message's own key: whatever happens, its reply has one id.
+                    "key": token("reply", effect.spoken[-1].message_id, kind),
+                    "kind": kind.value,
+                    "body": self._database.cipher.seal_json(OUT_BODY, body),
+                    "expires_at": expires,
+                }
+            )
+
+        if decision.kind is Kind.WELCOME and thread.channel is Channel.WECOM_KF:
+            # Without a code WeCom greets by itself, or has done so within the last 48 hours.
+            code = str(effect.spoken[-1].data.get("welcome_code", ""))
+            if code:
+                born = effect.spoken[-1].sent_at
+                add(OutgoingKind.WELCOME, body | {"code": code}, born + _WELCOME_LIFE)
+        elif decision.text:
+            add(OutgoingKind.MESSAGE, body, now + _REPLY_LIFE)
+        if effect.transfer:
+            servicers = {"servicers": list(effect.servicers)}
+            add(OutgoingKind.TRANSFER, servicers, now + timedelta(minutes=15))
+
+    async def _write(self, connection: AsyncConnection, rows: _Rows) -> None:
+        insert = self._database.insert
+        if rows.outbox:
+            await connection.execute(
+                insert(OUTBOX).on_conflict_do_nothing(index_elements=["key"]), rows.outbox
+            )
+        if rows.tickets:
+            await connection.execute(insert(TICKET), rows.tickets)
+        if rows.media:
+            await connection.execute(insert(MEDIA).on_conflict_do_nothing(), rows.media)
+        if rows.questions:
+            asked = insert(QUESTION)
+            again = {
+                "times": QUESTION.c.times + 1,
+                "last_at": asked.excluded.last_at,
+                "nearest": asked.excluded.nearest,
+            }
+            await connection.execute(
+                asked.on_conflict_do_update(index_elements=["key"], set_=again),
+                [rows.questions[key] for key in sorted(rows.questions)],
+            )
+        await connection.execute(_DONE, rows.done)
+        if rows.heard:
+            await connection.execute(_HEARD, rows.heard)
+        if rows.released:
+            await connection.execute(_RELEASE, rows.released)
+
+    async def _apply_events(self, connection: AsyncConnection, effects: list[Effects]) -> None:
+        """Recalls and failed sends point at other rows by WeCom's ids."""
+        cipher = self._database.cipher
+        recalls, failures = [], []
+        for effect in effects:
+            thread = effect.thread
+            for message in thread.messages:
+                if message.kind is MessageKind.RECALL:
+                    recalls.append(_recalled_key(cipher, message))
+                elif message.kind is MessageKind.SEND_FAILED:
+                    reason = f"WeCom: fail_type {message.data.get('fail_type')}"
+                    id_ = str(message.data.get("fail_msgid", ""))
+                    failures.append({"out": id_, "why": reason})
+        if recalls:
+            await connection.execute(
+                update(INBOX).where(INBOX.c.key.in_(recalls)).values(recalled=True)
+            )
+        if failures:
+            await connection.execute(
+                update(OUTBOX)
+                .where(OUTBOX.c.key == bindparam("out"))
+                .values(state=OutboxState.REFUSED, reason=bindparam("why")),
+                failures,
+            )
+
+
+_MESSAGE_COLUMNS = ("id", "key", "conversation_id", "kind", "body", "sent_at", "recalled")
+_DONE = (
+    update(INBOX)
+    .where(INBOX.c.id == bindparam("row"))
+    .values(
+        state=InboxState.DONE,
+        decided=bindparam("kind_of_decision"),
+        decision=bindparam("in_full"),
+    )
+)
+_RELEASE = (
+    update(CONVERSATION)
+    .where(CONVERSATION.c.id == bindparam("conversation"))
+    .values(leased_by=None, leased_until=None, holder=bindparam("who"), held_at=bindparam("held"))
+)
+_HEARD = _RELEASE.values(heard_at=bindparam("heard"), sent_since=0)
+
+
+def _recalled_key(cipher: Cipher, recall: Incoming) -> str:
+    """The key of the message that a recall takes back."""
+    id_ = str(recall.data.get("recall_msgid", ""))
+    return message_key(cipher, recall.channel, recall.account, id_)

@@ -1,0 +1,132 @@
+"""图片: what a resident sent is fetched while WeCom still has it, and kept encrypted."""
+
+import asyncio
+import logging
+import os
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from sqlalchemy import insert, select, update
+from sqlalchemy.exc import SQLAlchemyError
+
+from jingxiaowei.errors import JingxiaoweiError
+from jingxiaowei.services.bell import Bell, Topic, wait_for
+from jingxiaowei.services.ledger import FAR_ID
+from jingxiaowei.store.cipher import token
+from jingxiaowei.store.engine import Database
+from jingxiaowei.store.tables import MEDIA, MediaState
+
+MEDIA_BYTES = 10 * 1024 * 1024
+ATTEMPTS = 8
+_BATCH = 8
+# (media_id, most bytes) → bytes and content type
+Fetch = Callable[[str, int], Awaitable[tuple[bytes, str]]]
+log = logging.getLogger(__name__)
+
+
+class MediaKeeper:
+    """Fetches, keeps and opens pictures. One fetching loop a database is enough."""
+
+    def __init__(self, database: Database, bell: Bell, folder: Path, fetch: Fetch | None) -> None:
+        self._database = database
+        self._bell = bell
+        self._folder = folder
+        self._fetch = fetch
+
+    async def keep(self, conversation_id: str, data: bytes, content_type: str) -> str:
+        """Keep a picture that is here already; its id."""
+        media_id = token("media", conversation_id, os.urandom(16).hex())
+        await asyncio.to_thread(self._store, media_id, data)
+        now = datetime.now(UTC)
+        row = {
+            "id": media_id,
+            "conversation_id": conversation_id,
+            "state": MediaState.KEPT,
+            "content_type": content_type,
+            "size": len(data),
+            "reason": "",
+            "attempts": 0,
+            "not_before": now,
+            "created_at": now,
+        }
+        async with self._database.write() as connection:
+            await connection.execute(insert(MEDIA), [row])
+        return media_id
+
+    def open(self, media_id: str) -> bytes:
+        """The picture's bytes."""
+        return self._database.cipher.open_bytes(media_id.encode(), self.path(media_id).read_bytes())
+
+    async def run(self) -> None:
+        """Fetch what is wanted, for as long as the task lives."""
+        if self._fetch is None:
+            return
+        with self._bell.subscribe(Topic.OUTBOX) as rung:  # a turn may have asked for one
+            while True:
+                rung.clear()
+                try:
+                    if await self.fetch_due(self._fetch):
+                        continue
+                except (SQLAlchemyError, OSError):
+                    log.exception("a round of fetching failed, again soon")
+                await wait_for(rung, 15.0)
+
+    async def fetch_due(self, fetch: Fetch) -> int:
+        """Fetch what is due now; how many were tried."""
+        query = (
+            select(MEDIA.c.id, MEDIA.c.far_id, MEDIA.c.attempts)
+            .where(MEDIA.c.state == MediaState.WANTED, MEDIA.c.not_before <= datetime.now(UTC))
+            .order_by(MEDIA.c.created_at)
+            .limit(_BATCH)
+        )
+        async with self._database.read() as connection:
+            rows = (await connection.execute(query)).all()
+        for row in rows:
+            values = await self._fetch_one(fetch, row.id, row.far_id, row.attempts + 1)
+            async with self._database.write() as connection:
+                await connection.execute(update(MEDIA).where(MEDIA.c.id == row.id).values(**values))
+        return len(rows)
+
+    async def _fetch_one(
+        self, fetch: Fetch, media_id: str, far_id: bytes, attempts: int
+    ) -> dict[str, object]:
+        try:
+            far = self._database.cipher.open(FAR_ID, far_id)
+            data, content_type = await fetch(far, MEDIA_BYTES)
+        except JingxiaoweiError as error:
+            over = attempts >= ATTEMPTS or not getattr(error, "retryable", False)
+            log.warning("media %s was not fetched: %s", media_id, error)
+            return {
+                "state": MediaState.FAILED if over else MediaState.WANTED,
+                "attempts": attempts,
+                "reason": str(error)[:200],
+                "not_before": datetime.now(UTC) + timedelta(seconds=min(600, 5 * 2**attempts)),
+            }
+        await asyncio.to_thread(self._store, media_id, data)
+        return {
+            "state": MediaState.KEPT,
+            "attempts": attempts,
+            "content_type": content_type[:100],
+            "size": len(data),
+            "reason": "",
+        }
+
+    def purge(self, media_id: str) -> None:
+        """Remove a picture's bytes; one that is gone already is fine."""
+        self.path(media_id).unlink(missing_ok=True)
+
+    def path(self, media_id: str) -> Path:
+        """Where a picture lies, encrypted."""
+        return self._folder / media_id[:2] / media_id
+
+    def _store(self, media_id: str, data: bytes) -> None:
+        """Write encrypted, whole or not at all: a crash leaves a temporary file, no half one."""
+        path = self.path(media_id)
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        temporary = path.with_suffix(".part")
+        with temporary.open("wb") as file:
+            file.write(self._database.cipher.seal_bytes(media_id.encode(), data))
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)

@@ -1,0 +1,334 @@
+"""发件: what was decided reaches the resident, once, or ends in a state that says why not.
+
+Rows are leased in order; of one conversation only the next one goes at a time, so that a second
+message never overtakes the first. The idempotent key makes a resend after a crash harmless.
+"""
+
+import asyncio
+import logging
+import secrets
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Protocol
+
+from prometheus_client import Counter
+from sqlalchemy import bindparam, func, select, update
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from jingxiaowei.pipeline.messages import (
+    Channel,
+    Option,
+    Outcome,
+    Outgoing,
+    OutgoingKind,
+    Receipt,
+)
+from jingxiaowei.services.bell import Bell, Topic, wait_for
+from jingxiaowei.services.inbox import ADDRESS
+from jingxiaowei.services.ledger import OUT_BODY
+from jingxiaowei.store.engine import Database
+from jingxiaowei.store.group import GroupCommit
+from jingxiaowei.store.tables import CONVERSATION, IDENTITY, OUTBOX, Holder, OutboxState
+
+BATCH = 200
+UNDER_WAY = 256  # sends at once
+_FAREWELL_SECONDS = 5
+LEASE_SECONDS = 60.0
+# 微信客服 takes five messages after a resident's last one; the fifth is kept for an emergency.
+KF_MESSAGES, KF_RESERVED = 5, 1
+KF_WINDOW = timedelta(hours=48)
+ATTEMPTS = 12
+_BACK_OFF = (1, 2, 5, 15, 30, 60, 120, 300)
+
+DELIVERED = Counter("jxw_outbox_messages_total", "Outgoing messages by end state", ["state"])
+log = logging.getLogger(__name__)
+
+
+class Sender(Protocol):
+    """A channel's way out. Never raises; a second call with the same key must not deliver twice."""
+
+    async def send(self, out: Outgoing) -> Receipt: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """A leased outbox row, with what the limits need to know."""
+
+    id: int
+    conversation_id: str
+    channel: Channel
+    urgent: bool
+    attempts: int
+    expires_at: datetime
+    heard_at: datetime | None
+    sent_since: int
+    holder: Holder
+    out: Outgoing
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of a parcel."""
+
+    parcel: Parcel
+    receipt: Receipt
+
+
+class Outbox:
+    """Delivers. Any number may run, in any number of processes."""
+
+    def __init__(self, database: Database, bell: Bell, senders: Mapping[Channel, Sender]) -> None:
+        self._database = database
+        self._bell = bell
+        self._senders = senders
+        self._name = secrets.token_hex(8)
+        self._under_way: set[asyncio.Task[None]] = set()
+        self._results: GroupCommit[Result] = GroupCommit(self._settle)
+
+    async def run(self) -> None:
+        """Deliver for as long as the task lives; what is under way at the end is finished."""
+        try:
+            with self._bell.subscribe(Topic.OUTBOX) as rung:
+                while True:
+                    rung.clear()
+                    try:
+                        if await self._start_batch():
+                            continue
+                        pause = await self._next()
+                    except (SQLAlchemyError, OSError):
+                        log.exception("a delivery round failed, its rows come again")
+                        pause = 1.0
+                    await wait_for(rung, pause)
+        finally:
+            if self._under_way:
+                await asyncio.wait(self._under_way, timeout=_FAREWELL_SECONDS)
+
+    async def drain(self) -> int:
+        """Deliver what is due now, and wait for it; how many rows were tried."""
+        tried = 0
+        while started := await self._start_batch():
+            tried += started
+            await asyncio.gather(*self._under_way)
+        return tried
+
+    async def _start_batch(self) -> int:
+        """Lease as many rows as there is room for and send each on its own: one that is slow or
+        fails keeps nobody waiting. How many were started."""
+        room = UNDER_WAY - len(self._under_way)
+        if room <= 0:
+            await asyncio.wait(self._under_way, return_when=asyncio.FIRST_COMPLETED)
+            return 1
+        parcels = await self._lease(min(room, BATCH))
+        for parcel in parcels:
+            task = asyncio.create_task(self._deliver(parcel))
+            self._under_way.add(task)
+            task.add_done_callback(self._under_way.discard)
+        return len(parcels)
+
+    async def _lease(self, limit: int) -> list[Parcel]:
+        now = datetime.now(UTC)
+        later = OUTBOX.alias("later")
+        free = (OUTBOX.c.leased_until.is_(None)) | (OUTBOX.c.leased_until < now)
+        # Only the oldest waiting row of each conversation: order is kept, whoever sends.
+        first = (
+            select(func.min(later.c.id))
+            .where(later.c.state == OutboxState.PENDING)
+            .where(later.c.conversation_id == OUTBOX.c.conversation_id)
+            .scalar_subquery()
+        )
+        ready = (
+            select(OUTBOX.c.id)
+            .where(OUTBOX.c.state == OutboxState.PENDING, OUTBOX.c.not_before <= now, free)
+            .where(OUTBOX.c.id == first)
+            .order_by(OUTBOX.c.urgent.desc(), OUTBOX.c.id)
+            .limit(limit)
+        )
+        async with self._database.read() as connection:
+            if (await connection.execute(ready.limit(1))).first() is None:
+                return []
+        async with self._database.write() as connection:
+            await self._database.lock_leases(connection)
+            ids = [row.id for row in await connection.execute(ready)]
+            if not ids:
+                return []
+            await connection.execute(
+                update(OUTBOX)
+                .where(OUTBOX.c.id.in_(ids))
+                .values(
+                    leased_by=self._name,
+                    leased_until=now + timedelta(seconds=LEASE_SECONDS),
+                    attempts=OUTBOX.c.attempts + 1,
+                )
+            )
+            return await self._parcels(connection, ids)
+
+    async def _parcels(self, connection: AsyncConnection, ids: Sequence[int]) -> list[Parcel]:
+        rows = await connection.execute(
+            select(
+                OUTBOX,
+                CONVERSATION.c.heard_at,
+                CONVERSATION.c.sent_since,
+                CONVERSATION.c.holder,
+                IDENTITY.c.channel,
+                IDENTITY.c.account,
+                IDENTITY.c.address,
+            )
+            .join(CONVERSATION, CONVERSATION.c.id == OUTBOX.c.conversation_id)
+            .join(IDENTITY, IDENTITY.c.id == OUTBOX.c.conversation_id)
+            .where(OUTBOX.c.id.in_(ids))
+            .order_by(OUTBOX.c.id)
+        )
+        return [self._parcel(row) for row in rows]
+
+    def _parcel(self, row: Any) -> Parcel:
+        cipher = self._database.cipher
+        body = cipher.open_json(OUT_BODY, row.body)
+        channel = Channel(row.channel)
+        return Parcel(
+            row.id,
+            row.conversation_id,
+            channel,
+            row.urgent,
+            row.attempts,
+            row.expires_at,
+            row.heard_at,
+            row.sent_since,
+            row.holder,
+            Outgoing(
+                row.key,
+                channel,
+                row.account,
+                cipher.open(ADDRESS, row.address),
+                OutgoingKind(row.kind),
+                text=body.get("text", ""),
+                options=tuple(Option(**option) for option in body.get("options", ())),
+                code=body.get("code", ""),
+                servicers=tuple(body.get("servicers", ())),
+                retried=row.attempts > 1,
+            ),
+        )
+
+    async def _deliver(self, parcel: Parcel) -> None:
+        receipt = limits(parcel, datetime.now(UTC))
+        if receipt is None:
+            sender = self._senders.get(parcel.channel)
+            if sender is None:
+                receipt = Receipt(Outcome.REFUSED, f"no way out to {parcel.channel.value}")
+            else:
+                receipt = await sender.send(parcel.out)
+        if receipt.outcome is not Outcome.SENT:
+            log.info("outbox %d: %s (%s)", parcel.id, receipt.outcome.value, receipt.reason)
+        try:
+            await self._results.add([Result(parcel, receipt)])
+        except (SQLAlchemyError, OSError):
+            # Sent but not noted: the lease ends, it is sent again, and the key keeps it single.
+            log.exception("outbox %d: the outcome was not stored", parcel.id)
+
+    async def _settle(self, results: list[Result]) -> None:
+        now = datetime.now(UTC)
+        counts: dict[str, int] = defaultdict(int)
+        human = set()
+        for result in results:
+            sent = result.receipt.outcome is Outcome.SENT
+            transfer = result.parcel.out.kind is OutgoingKind.TRANSFER
+            if sent and not transfer:
+                counts[result.parcel.conversation_id] += 1
+            if result.receipt.outcome is Outcome.HUMAN or (sent and transfer):
+                human.add(result.parcel.conversation_id)
+        rows = [_row(result, now) for result in results]
+        async with self._database.write() as connection:
+            await connection.execute(_FINISH, rows)
+            if counts:
+                await connection.execute(
+                    _COUNT, [{"conversation": key, "n": n} for key, n in sorted(counts.items())]
+                )
+            if human:
+                await connection.execute(
+                    _HOLD, [{"conversation": key, "now": now} for key in sorted(human)]
+                )
+            await self._bell.announce(connection, Topic.CHAT)
+        self._bell.ring(Topic.CHAT)
+        self._bell.ring(Topic.OUTBOX)  # the conversation's next row may go now
+        for row in rows:
+            if row["to"] is not OutboxState.PENDING:
+                DELIVERED.labels(row["to"].value).inc()
+
+    async def _next(self) -> float:
+        """Seconds until the next row is due, at most the slow poll."""
+        async with self._database.read() as connection:
+            query = select(func.min(OUTBOX.c.not_before)).where(
+                OUTBOX.c.state == OutboxState.PENDING
+            )
+            soonest: datetime | None = (await connection.execute(query)).scalar()
+        if soonest is None:
+            return 5.0
+        return min(5.0, max(0.05, (soonest - datetime.now(UTC)).total_seconds()))
+
+
+def limits(parcel: Parcel, now: datetime) -> Receipt | None:
+    """What forbids sending, or None: too late, a human speaks, 48 hours, five messages."""
+    if parcel.expires_at <= now:
+        return Receipt(Outcome.EXPIRED, "too late")
+    if parcel.attempts > ATTEMPTS:
+        return Receipt(Outcome.REFUSED, f"gave up after {ATTEMPTS} attempts")
+    if parcel.channel is not Channel.WECOM_KF or parcel.out.kind is not OutgoingKind.MESSAGE:
+        return None
+    if parcel.holder is Holder.HUMAN:
+        return Receipt(Outcome.HUMAN, "a human has the conversation")
+    if parcel.heard_at is None or now - parcel.heard_at > KF_WINDOW:
+        return Receipt(Outcome.EXPIRED, "48 hours since the resident's last message")
+    allowed = KF_MESSAGES if parcel.urgent else KF_MESSAGES - KF_RESERVED
+    if parcel.sent_since >= allowed:
+        return Receipt(Outcome.REFUSED, "five messages since the resident's last one")
+    return None
+
+
+_END = {
+    Outcome.SENT: OutboxState.SENT,
+    Outcome.RETRY: OutboxState.PENDING,
+    Outcome.REFUSED: OutboxState.REFUSED,
+    Outcome.EXPIRED: OutboxState.EXPIRED,
+    Outcome.HUMAN: OutboxState.REFUSED,
+}
+
+
+def _row(result: Result, now: datetime) -> dict[str, Any]:
+    """The outbox row's new state."""
+    parcel, receipt = result.parcel, result.receipt
+    state = _END[receipt.outcome]
+    wait = receipt.retry_after or _BACK_OFF[min(parcel.attempts, len(_BACK_OFF)) - 1]
+    again = state is OutboxState.PENDING
+    return {
+        "row": parcel.id,
+        "to": state,
+        "why": "" if state is OutboxState.SENT else receipt.reason[:200],
+        "at": None if again else now,
+        "due": now + timedelta(seconds=wait) if again else now,
+    }
+
+
+_FINISH = (
+    update(OUTBOX)
+    .where(OUTBOX.c.id == bindparam("row"), OUTBOX.c.state == OutboxState.PENDING)
+    .values(
+        state=bindparam("to"),
+        reason=bindparam("why"),
+        finished_at=bindparam("at"),
+        not_before=bindparam("due"),
+        leased_by=None,
+        leased_until=None,
+    )
+)
+_COUNT = (
+    update(CONVERSATION)
+    .where(CONVERSATION.c.id == bindparam("conversation"))
+    .values(sent_since=CONVERSATION.c.sent_since + bindparam("n"))
+)
+_HOLD = (
+    update(CONVERSATION)
+    .where(CONVERSATION.c.id == bindparam("conversation"))
+    .values(holder=Holder.HUMAN, held_at=bindparam("now"))
+)

@@ -1,0 +1,160 @@
+"""The turn: what residents said becomes what is said and done, once, in one transaction a batch.
+
+    lease → read → decide → commit
+
+Lease: conversations with ready messages are taken for half a minute, all their messages with
+them, so that a resident's messages stay in order and a burst is answered once. Decide is pure.
+Commit: replies, tickets, missed questions and the messages' state, together or not at all. A
+crash before the commit leaves the messages to the next lease; after it, to nobody.
+"""
+
+import logging
+import secrets
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+from prometheus_client import Counter, Histogram
+
+from jingxiaowei.pipeline.decide import Mind
+from jingxiaowei.pipeline.decision import Decision, Kind, Known, Need, Reason
+from jingxiaowei.pipeline.messages import SPOKEN, Channel, Incoming, MessageKind
+from jingxiaowei.services.bell import Bell, Topic, wait_for
+from jingxiaowei.services.ledger import Effects, Ledger, Thread
+from jingxiaowei.services.roster import LOCAL, Duty, Roster
+from jingxiaowei.store.tables import Holder
+
+LEASE_SECONDS = 30.0
+BATCH = 200
+# A human who has shown no sign of life for so long has left without saying so.
+_HELD = timedelta(hours=24)
+_DUTY_SECONDS = 20.0
+_CODE_LETTERS = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
+
+DECIDED = Counter("jxw_turns_total", "Turns by the kind of their decision", ["kind"])
+TURN_SECONDS = Histogram("jxw_turn_batch_seconds", "A batch from lease to commit")
+log = logging.getLogger(__name__)
+
+
+class Content(Protocol):
+    """Whoever holds the content of the moment."""
+
+    @property
+    def mind(self) -> Mind: ...
+
+
+@dataclass(slots=True)
+class _Duty:
+    """Who is on duty, looked up now and then instead of once a message."""
+
+    duty: Duty | None = None
+    until: float = 0.0
+
+
+@dataclass(slots=True)
+class Turn:
+    """The worker between inbox and outbox. Any number may run, in any number of processes."""
+
+    ledger: Ledger
+    content: Content
+    roster: Roster
+    bell: Bell
+    name: str = field(default_factory=lambda: secrets.token_hex(8))
+    _duty: _Duty = field(default_factory=_Duty)
+
+    async def run_once(self) -> int:
+        """Handle one batch; how many messages it held."""
+        threads = await self.ledger.lease(self.name, BATCH, LEASE_SECONDS)
+        if not threads:
+            return 0
+        with TURN_SECONDS.time():
+            duty = await self._on_duty()
+            mind = self.content.mind  # one content for the whole batch
+            effects = [self._handle(mind, thread, duty) for thread in threads]
+            await self.ledger.commit(self.name, effects)
+        self.bell.ring(Topic.OUTBOX)
+        return sum(len(thread.messages) for thread in threads)
+
+    async def run(self) -> None:
+        """Handle batches for as long as the task lives."""
+        with self.bell.subscribe(Topic.INBOX) as rung:
+            while True:
+                rung.clear()
+                try:
+                    if await self.run_once():
+                        continue
+                    pause = await self.ledger.next_ready()
+                except Exception:
+                    # The lease runs out and the messages come again: nothing is lost by going on.
+                    log.exception("a batch failed, it comes again when its lease ends")
+                    pause = 1.0
+                await wait_for(rung, pause)
+
+    def _handle(self, mind: Mind, thread: Thread, duty: Duty) -> Effects:
+        """One resident's part of the batch."""
+        holder, held_at = _holder(thread)
+        spoken = [m for m in thread.messages if m.kind in SPOKEN or m.kind is MessageKind.ENTER]
+        spoken = [m for m in spoken if not thread.recalled(m)]
+        effects = Effects(thread, holder, held_at)
+        if not spoken:
+            return effects
+        known = Known(
+            today=datetime.now(LOCAL).date(),
+            desk=duty.desk,
+            code=new_code(),
+            open_code=thread.open_code,
+            handed_over=holder is Holder.HUMAN,
+        )
+        decision = _decide(mind, spoken, known, thread.conversation_id)
+        DECIDED.labels(decision.kind).inc()
+        effects.decision = decision
+        effects.spoken = spoken
+        effects.code = known.code
+        if decision.transfer and thread.channel is Channel.WECOM_KF:
+            effects.servicers = duty.servicers
+            effects.transfer = True
+        return effects
+
+    async def _on_duty(self) -> Duty:
+        if self._duty.duty is None or time.monotonic() > self._duty.until:
+            self._duty.duty = await self.roster.duty(datetime.now(UTC))
+            self._duty.until = time.monotonic() + _DUTY_SECONDS
+        return self._duty.duty
+
+
+def _decide(mind: Mind, spoken: Sequence[Incoming], known: Known, conversation: str) -> Decision:
+    """The pipeline's decision; where a stage raises, the resident is handed to a human."""
+    try:
+        return mind.decide(spoken, known)
+    except Exception:
+        log.exception("a stage raised in conversation %s, a person will look", conversation[:8])
+        return Decision(
+            Kind.HANDOFF,
+            mind.speech.say("failed"),
+            need=Need.FAILURE,
+            urgent=True,
+            reasons=(Reason("turn", "处理出错，转人工"),),
+        )
+
+
+def _holder(thread: Thread) -> tuple[Holder, datetime | None]:
+    """Who speaks in the conversation after this batch's events, and a human's last sign of life."""
+    holder, held_at = thread.holder, thread.held_at
+    for message in thread.messages:
+        if message.kind is MessageKind.SERVICER:
+            holder, held_at = Holder.HUMAN, message.sent_at
+        elif message.kind is MessageKind.SESSION:
+            # 1: from the pool to a servicer, 2: to another one, 3: ended.
+            human = str(message.data.get("change_type", "")) in {"1", "2"}
+            holder = Holder.HUMAN if human else Holder.BOT
+            held_at = message.sent_at if human else None
+    if holder is Holder.HUMAN and held_at is not None and datetime.now(UTC) - held_at > _HELD:
+        return Holder.BOT, None
+    return holder, held_at
+
+
+def new_code() -> str:
+    """A ticket's code: five letters and digits that are not mistaken for each other."""
+    return "".join(secrets.choice(_CODE_LETTERS) for _ in range(5))

@@ -1,0 +1,147 @@
+"""Every setting, read once from the environment or ``.env`` (through python-dotenv).
+
+``demo`` (the default) runs on this machine only, with sample data and a secret made on first use.
+``production`` refuses to start while a secret is missing or still the example's.
+"""
+
+import ipaddress
+import secrets
+from enum import StrEnum
+from pathlib import Path
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from jingxiaowei.errors import SettingsError
+
+PACKAGE = Path(__file__).parent
+EXAMPLE_PREFIX = "change-me"
+
+
+class Mode(StrEnum):
+    DEMO = "demo"
+    PRODUCTION = "production"
+
+
+class Settings(BaseSettings):
+    """The settings, named as in ``.env.example`` without the ``JXW_`` prefix."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="JXW_", env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True
+    )
+
+    mode: Mode = Mode.DEMO
+    database_url: str = "sqlite+aiosqlite:///data/jingxiaowei.db"
+    host: str = "127.0.0.1"
+    port: int = Field(8080, ge=0, le=65535)
+    secret_key: SecretStr = SecretStr("")
+    data_dir: Path = Path("data")
+    unit_name: str = "海盐县公安局"
+    chat_enabled: bool = False
+    metrics_token: SecretStr = SecretStr("")
+    trusted_proxy: bool = False
+
+    faq_dir: Path = Path("faq")
+    tags_dir: Path = Path("tags")
+    scams_dir: Path = PACKAGE / "content" / "scams"
+    lexicon_dir: Path = PACKAGE / "content" / "lexicon"
+    county_dir: Path = PACKAGE / "content" / "county"
+    voice_dir: Path = PACKAGE / "content" / "voice"
+
+    wecom_corp_id: str = ""
+    wecom_agent_id: str = ""
+    wecom_secret: SecretStr = SecretStr("")
+    wecom_token: SecretStr = SecretStr("")
+    wecom_aes_key: SecretStr = SecretStr("")
+    wecom_kf_secret: SecretStr = SecretStr("")
+    wecom_api_base: str = "https://qyapi.weixin.qq.com"
+
+    @property
+    def demo(self) -> bool:
+        return self.mode is Mode.DEMO
+
+    @property
+    def wecom_configured(self) -> bool:
+        """Whether a WeCom account is connected; without one the callback answers 503."""
+        return bool(self.wecom_corp_id and self.wecom_token.get_secret_value())
+
+    @property
+    def chat_open(self) -> bool:
+        """Whether residents may use the chat page in the browser."""
+        return self.demo or self.chat_enabled
+
+    @property
+    def sqlite(self) -> bool:
+        return self.database_url.startswith("sqlite")
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _demo_secret(data_dir: Path) -> str:
+    """The demo's own secret, made once and kept beside its database."""
+    path = data_dir / "demo-secret.key"
+    if not path.exists():
+        data_dir.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o600)
+        path.write_text(secrets.token_urlsafe(48), encoding="ascii")
+    return path.read_text(encoding="ascii").strip()
+
+
+def _require_production(settings: Settings) -> None:
+    wanted = {
+        "JXW_SECRET_KEY": settings.secret_key.get_secret_value(),
+        "JXW_WECOM_CORP_ID": settings.wecom_corp_id,
+        "JXW_WECOM_AGENT_ID": settings.wecom_agent_id,
+        "JXW_WECOM_SECRET": settings.wecom_secret.get_secret_value(),
+        "JXW_WECOM_TOKEN": settings.wecom_token.get_secret_value(),
+        "JXW_WECOM_AES_KEY": settings.wecom_aes_key.get_secret_value(),
+    }
+    missing = [name for name, value in wanted.items() if not value]
+    if missing:
+        raise SettingsError(f"production mode needs {', '.join(missing)}: set them in .env")
+    example = [name for name, value in wanted.items() if value.startswith(EXAMPLE_PREFIX)]
+    if example:
+        raise SettingsError(
+            f"{', '.join(example)} still stands at its example: put your own value into .env"
+        )
+    if len(wanted["JXW_SECRET_KEY"]) < 32:
+        raise SettingsError("JXW_SECRET_KEY is shorter than 32 characters: make a longer one")
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Read and check the settings.
+
+    Raises:
+        SettingsError: with one clear sentence, when the program must not start.
+    """
+    try:
+        settings = Settings(**overrides)  # type: ignore[arg-type]
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "JXW_" + "_".join(str(part) for part in first["loc"]).upper()
+        raise SettingsError(f"{name} cannot be used: {first['msg']}") from None
+    scheme = settings.database_url.split(":", 1)[0]
+    if scheme not in {"sqlite+aiosqlite", "postgresql+asyncpg"}:
+        raise SettingsError(
+            f"JXW_DATABASE_URL begins with {scheme!r}: "
+            "use sqlite+aiosqlite:///… or postgresql+asyncpg://…"
+        )
+    if settings.mode is Mode.PRODUCTION:
+        _require_production(settings)
+        return settings
+    if not _is_loopback(settings.host):
+        raise SettingsError(
+            f"demo mode stays on this machine, but JXW_HOST is {settings.host!r}: "
+            "use 127.0.0.1, or set JXW_MODE=production"
+        )
+    if not settings.secret_key.get_secret_value():
+        secret = SecretStr(_demo_secret(settings.data_dir))
+        settings = settings.model_copy(update={"secret_key": secret})
+    return settings

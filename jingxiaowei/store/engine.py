@@ -1,0 +1,155 @@
+"""The database: one class, the same on SQLite and PostgreSQL.
+
+SQLite has one writer, so its writing engine keeps a single connection, opens each transaction
+with BEGIN IMMEDIATE and is durable on commit (WAL, synchronous=FULL). Readers have connections
+of their own. On PostgreSQL both are one pool.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Table, event, select, text
+from sqlalchemy.dialects.postgresql import insert as pg_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from jingxiaowei.errors import StoreError
+from jingxiaowei.store import migrations
+from jingxiaowei.store.cipher import Cipher, new_key, unwrap, wrap
+from jingxiaowei.store.tables import DATA_KEY
+
+_PRAGMAS = (
+    "PRAGMA journal_mode=WAL",
+    "PRAGMA synchronous=FULL",
+    "PRAGMA foreign_keys=ON",
+    "PRAGMA busy_timeout=15000",
+    "PRAGMA secure_delete=ON",
+    "PRAGMA cache_size=-32000",
+)
+# Any number, the same in every process: who leases work holds this lock for the moment it takes.
+_LEASE_LOCK = 0x6A7877
+
+
+def _configure_sqlite(engine: AsyncEngine, begin: str) -> None:
+    @event.listens_for(engine.sync_engine, "connect")
+    def connect(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # transactions are ours, below
+        cursor = connection.cursor()
+        for pragma in _PRAGMAS:
+            cursor.execute(pragma)
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def start(connection: Any) -> None:
+        connection.exec_driver_sql(begin)
+
+
+class Database:
+    """Connections, transactions and the cipher."""
+
+    def __init__(self, url: str) -> None:
+        self.url = make_url(url)
+        self.sqlite = self.url.get_backend_name() == "sqlite"
+        if self.sqlite:
+            if self.url.database:
+                Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
+            self.engine = create_async_engine(self.url, pool_size=1, max_overflow=0)
+            self.readers = create_async_engine(self.url, pool_size=4, max_overflow=4)
+            _configure_sqlite(self.engine, "BEGIN IMMEDIATE")
+            _configure_sqlite(self.readers, "BEGIN")
+        else:
+            self.engine = create_async_engine(
+                self.url, pool_size=8, max_overflow=8, pool_pre_ping=True
+            )
+            self.readers = self.engine
+        self._cipher: Cipher | None = None
+
+    @property
+    def cipher(self) -> Cipher:
+        if self._cipher is None:
+            raise StoreError("the database is not open yet")
+        return self._cipher
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction: commits at the end of the block, or not at all."""
+        async with self.engine.begin() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncConnection]:
+        """A connection to look with."""
+        async with self.readers.connect() as connection:
+            yield connection
+
+    async def lock_leases(self, connection: AsyncConnection) -> None:
+        """One lease at a time, over all processes, until the transaction ends.
+
+        SQLite's writing transactions exclude each other anyway. On PostgreSQL this is simpler
+        than row locks and, held for a millisecond a batch, costs nothing: a lease never sees
+        a half-made one, so no message overtakes another of the same resident.
+        """
+        if not self.sqlite:
+            await connection.execute(
+                text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LEASE_LOCK}
+            )
+
+    def insert(self, table: Table) -> Any:
+        """An INSERT of this database's dialect, for ``on_conflict_do_nothing`` and its kin."""
+        return (sqlite_insert if self.sqlite else pg_insert)(table)
+
+    async def upgrade(self) -> None:
+        """Bring the schema up to date."""
+        async with self.engine.begin() as connection:
+            await connection.run_sync(migrations.upgrade)
+
+    async def open(self, secret: str) -> None:
+        """Check the schema and load the keys; makes them in an empty database.
+
+        Raises:
+            StoreError: no connection, an old schema, or the wrong secret.
+        """
+        try:
+            async with self.engine.begin() as connection:
+                await connection.run_sync(migrations.require_current)
+                keys = {p: new_key() for p in ("data", "index")}
+                now = datetime.now(UTC)
+                rows = [
+                    {"purpose": p, "wrapped": wrap(secret, p, key), "created_at": now}
+                    for p, key in keys.items()
+                ]
+                # Two processes may start at once: the first one's keys stay.
+                await connection.execute(self.insert(DATA_KEY).on_conflict_do_nothing(), rows)
+            async with self.engine.begin() as connection:
+                found = await connection.execute(select(DATA_KEY.c.purpose, DATA_KEY.c.wrapped))
+                stored = found.all()
+        except (SQLAlchemyError, OSError) as error:
+            raise StoreError(f"the database cannot be opened: {_brief(error)}") from None
+        opened = {purpose: unwrap(secret, purpose, wrapped) for purpose, wrapped in stored}
+        self._cipher = Cipher(opened["data"], opened["index"])
+
+    async def ready(self) -> bool:
+        """Whether the database answers within two seconds."""
+        try:
+            async with asyncio.timeout(2), self.readers.connect() as connection:
+                await connection.execute(text("SELECT 1"))
+        except (SQLAlchemyError, OSError, TimeoutError):
+            return False
+        return True
+
+    async def close(self) -> None:
+        await self.engine.dispose()
+        if self.readers is not self.engine:
+            await self.readers.dispose()
+
+
+def _brief(error: Exception) -> str:
+    """The database's own words without SQL, parameters or password."""
+    original = error.orig if isinstance(error, DBAPIError) else error
+    return str(original).splitlines()[0] if str(original) else type(error).__name__

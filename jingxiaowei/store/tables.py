@@ -1,0 +1,338 @@
+"""Every table. Rows are written in bulk as dicts (``insert(Table)``); the models are the schema.
+
+What a resident said or is called stands in ``bytes`` columns, encrypted by :mod:`.cipher`; what
+must be found again stands beside it as a keyed hash. Times are aware and in UTC.
+"""
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    DateTime,
+    Dialect,
+    Index,
+    Integer,
+    LargeBinary,
+    TypeDecorator,
+    text,
+)
+from sqlalchemy import Enum as EnumColumn
+from sqlalchemy import Table as CoreTable
+from sqlmodel import Field, SQLModel
+
+
+class UTCDateTime(TypeDecorator[datetime]):
+    """An aware datetime: SQLite hands back naive ones, and a naive one must never go in."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is not None and value.tzinfo is None:
+            raise ValueError("a naive datetime reached the database")
+        return value.astimezone(UTC) if value is not None else None
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return value.replace(tzinfo=UTC) if value is not None and value.tzinfo is None else value
+
+
+def _choice(enum: type[StrEnum]) -> EnumColumn:
+    """Stores the value, not the name, and as text: a new state needs no migration."""
+    return EnumColumn(
+        enum, native_enum=False, length=20, values_callable=lambda e: [m.value for m in e]
+    )
+
+
+def _serial() -> Any:
+    """A growing 64-bit key on both databases (SQLite grows only INTEGER)."""
+    return Field(
+        default=None,
+        sa_column=Column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    )
+
+
+def _reference() -> Any:
+    return Field(default=None, sa_type=BigInteger)
+
+
+def _moment(**options: Any) -> Any:
+    return Field(sa_type=UTCDateTime, **options)
+
+
+class InboxState(StrEnum):
+    NEW = "new"
+    DONE = "done"
+
+
+class OutboxState(StrEnum):
+    PENDING = "pending"
+    SENT = "sent"
+    REFUSED = "refused"
+    EXPIRED = "expired"
+
+
+class Holder(StrEnum):
+    """Who speaks in a conversation."""
+
+    BOT = "bot"
+    HUMAN = "human"
+
+
+class TicketState(StrEnum):
+    OPEN = "open"
+    CLAIMED = "claimed"
+    CLOSED = "closed"
+
+
+class QuestionState(StrEnum):
+    NEW = "new"
+    PENDING = "pending"
+    DONE = "done"
+    IGNORED = "ignored"
+
+
+class MediaState(StrEnum):
+    WANTED = "wanted"
+    KEPT = "kept"
+    FAILED = "failed"
+    PURGED = "purged"
+
+
+class Role(StrEnum):
+    POLICE = "police"
+    AUXILIARY = "auxiliary"
+    ADMIN = "admin"
+    AUDITOR = "auditor"
+
+
+class DataKey(SQLModel, table=True):
+    """A random key of this database, wrapped with the operator's secret."""
+
+    __tablename__ = "data_key"
+    purpose: str = Field(primary_key=True)
+    wrapped: bytes
+    created_at: datetime = _moment()
+
+
+class Area(SQLModel, table=True):
+    """辖区, kept in step with areas.yaml at each start."""
+
+    __tablename__ = "area"
+    slug: str = Field(primary_key=True)
+    name: str
+    station: str
+    phone: str
+    desk: bool = False
+
+
+class Resident(SQLModel, table=True):
+    """居民: one person, whatever the channels. Nothing that identifies stands here."""
+
+    __tablename__ = "resident"
+    id: int | None = _serial()
+    area: str | None = Field(default=None, foreign_key="area.slug")
+    created_at: datetime = _moment()
+
+
+class ChannelIdentity(SQLModel, table=True):
+    """A resident's id in one channel account; the primary key is the keyed hash of both."""
+
+    __tablename__ = "channel_identity"
+    id: str = Field(primary_key=True, max_length=32)
+    channel: str
+    account: str
+    address: bytes = Field(sa_type=LargeBinary)  # the channel's own id, encrypted
+    resident_id: int | None = Field(
+        default=None, foreign_key="resident.id", sa_type=BigInteger, index=True
+    )
+    created_at: datetime = _moment()
+
+
+class Conversation(SQLModel, table=True):
+    """会话: where one identity's dialogue stands. Its key is the identity's."""
+
+    __tablename__ = "conversation"
+    id: str = Field(primary_key=True, max_length=32)
+    holder: Holder = Field(default=Holder.BOT, sa_type=_choice(Holder))
+    heard_at: datetime | None = _moment(default=None)  # the resident's last message
+    sent_since: int = 0  # messages sent since then, of WeCom's five
+    held_at: datetime | None = _moment(default=None)  # a human's last sign of life
+    leased_by: str | None = None
+    leased_until: datetime | None = _moment(default=None)
+
+
+class InboxMessage(SQLModel, table=True):
+    """An incoming message, durable before it is acknowledged."""
+
+    __tablename__ = "inbox"
+    __table_args__ = (
+        Index(
+            "ix_inbox_waiting",
+            "ready_at",
+            sqlite_where=text("state = 'new'"),
+            postgresql_where=text("state = 'new'"),
+        ),
+    )
+    id: int | None = _serial()
+    key: str = Field(unique=True, max_length=32)
+    conversation_id: str = Field(index=True, max_length=32)
+    kind: str
+    body: bytes = Field(sa_type=LargeBinary)
+    sent_at: datetime = _moment()
+    received_at: datetime = _moment()
+    ready_at: datetime = _moment()
+    state: InboxState = Field(default=InboxState.NEW, sa_type=_choice(InboxState))
+    decided: str = ""  # the decision's kind
+    decision: bytes | None = Field(default=None, sa_type=LargeBinary)  # in full, encrypted
+    recalled: bool = False
+
+
+class OutboxMessage(SQLModel, table=True):
+    """An outgoing message, written in the transaction that decided it."""
+
+    __tablename__ = "outbox"
+    __table_args__ = (
+        Index(
+            "ix_outbox_waiting",
+            "not_before",
+            sqlite_where=text("state = 'pending'"),
+            postgresql_where=text("state = 'pending'"),
+        ),
+    )
+    id: int | None = _serial()
+    key: str = Field(unique=True, max_length=32)
+    conversation_id: str = Field(index=True, max_length=32)
+    inbox_id: int | None = _reference()  # the last message that it answers
+    kind: str
+    body: bytes = Field(sa_type=LargeBinary)
+    urgent: bool = False
+    state: OutboxState = Field(default=OutboxState.PENDING, sa_type=_choice(OutboxState))
+    reason: str = ""
+    attempts: int = 0
+    created_at: datetime = _moment()
+    not_before: datetime = _moment()
+    expires_at: datetime = _moment()
+    leased_by: str | None = None
+    leased_until: datetime | None = _moment(default=None)
+    finished_at: datetime | None = _moment(default=None)
+
+
+class KfAccount(SQLModel, table=True):
+    """A 微信客服 account: how far it was read, and the newest token to read on with."""
+
+    __tablename__ = "kf_account"
+    open_kfid: str = Field(primary_key=True)
+    cursor: str = ""
+    token: str = ""
+    token_at: datetime | None = _moment(default=None)
+
+
+class Media(SQLModel, table=True):
+    """A picture or file that a resident sent; the bytes lie encrypted in the data folder."""
+
+    __tablename__ = "media"
+    id: str = Field(primary_key=True, max_length=32)
+    conversation_id: str = Field(index=True, max_length=32)
+    far_id: bytes | None = Field(default=None, sa_type=LargeBinary)  # WeCom's media_id
+    state: MediaState = Field(sa_type=_choice(MediaState))
+    content_type: str = ""
+    size: int = 0
+    reason: str = ""
+    attempts: int = 0
+    not_before: datetime = _moment()
+    created_at: datetime = _moment()
+
+
+class Ticket(SQLModel, table=True):
+    """工单: something that a person has to do."""
+
+    __tablename__ = "ticket"
+    id: int | None = _serial()
+    code: str = Field(unique=True, max_length=8)
+    need: str
+    conversation_id: str = Field(index=True, max_length=32)
+    inbox_id: int | None = _reference()
+    area: str = Field(foreign_key="area.slug")
+    state: TicketState = Field(default=TicketState.OPEN, sa_type=_choice(TicketState))
+    officer_id: int | None = _reference()
+    created_at: datetime = _moment()
+    due_at: datetime = _moment()
+    closed_at: datetime | None = _moment(default=None)
+
+
+class UnansweredQuestion(SQLModel, table=True):
+    """A question that the bot could not answer, masked, counted, waiting for an admin."""
+
+    __tablename__ = "unanswered_question"
+    key: str = Field(primary_key=True, max_length=32)
+    text: bytes = Field(sa_type=LargeBinary)
+    nearest: str = ""  # entry ids, best first
+    times: int = 1
+    first_at: datetime = _moment()
+    last_at: datetime = _moment()
+    state: QuestionState = Field(default=QuestionState.NEW, sa_type=_choice(QuestionState))
+
+
+class Officer(SQLModel, table=True):
+    """民警 or 辅警 (or an admin, or an auditor) with a console account."""
+
+    __tablename__ = "officer"
+    id: int | None = _serial()
+    account: str = Field(unique=True, max_length=64)
+    name: bytes = Field(sa_type=LargeBinary)
+    role: Role = Field(sa_type=_choice(Role))
+    area: str = Field(foreign_key="area.slug")
+    password_hash: str
+    wecom_userid: str | None = Field(default=None, unique=True)
+    active: bool = True
+    created_at: datetime = _moment()
+
+
+class DutyShift(SQLModel, table=True):
+    """值班: an officer is there for an area from one moment to another."""
+
+    __tablename__ = "duty_shift"
+    id: int | None = _serial()
+    officer_id: int = Field(foreign_key="officer.id", sa_type=BigInteger)
+    area: str = Field(foreign_key="area.slug")
+    starts_at: datetime = _moment(index=True)
+    ends_at: datetime = _moment(index=True)
+
+
+class AuditEvent(SQLModel, table=True):
+    """操作留痕: who did what to what, chained so that a change or a gap shows."""
+
+    __tablename__ = "audit_event"
+    id: int | None = _serial()
+    at: datetime = _moment()
+    actor: str
+    action: str
+    object: str
+    reason: str = ""
+    previous: str
+    digest: str = Field(unique=True)
+
+
+def core(model: type[SQLModel]) -> CoreTable:
+    """The model's table, for statements over many rows."""
+    table: CoreTable = model.__table__  # type: ignore[attr-defined]
+    return table
+
+
+AREA = core(Area)
+RESIDENT = core(Resident)
+IDENTITY = core(ChannelIdentity)
+CONVERSATION = core(Conversation)
+INBOX = core(InboxMessage)
+OUTBOX = core(OutboxMessage)
+KF_ACCOUNT = core(KfAccount)
+MEDIA = core(Media)
+TICKET = core(Ticket)
+QUESTION = core(UnansweredQuestion)
+OFFICER = core(Officer)
+SHIFT = core(DutyShift)
+AUDIT = core(AuditEvent)
+DATA_KEY = core(DataKey)

@@ -1,0 +1,98 @@
+"""The spine without its doors: inbox, turn and outbox on a real database."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from jingxiaowei.content.model import Library
+from jingxiaowei.pipeline.decide import Mind
+from jingxiaowei.pipeline.messages import Channel, Outcome, Outgoing, Receipt
+from jingxiaowei.services.audit import Audit
+from jingxiaowei.services.bell import Bell
+from jingxiaowei.services.inbox import Inbox
+from jingxiaowei.services.ledger import Ledger
+from jingxiaowei.services.officers import Officers
+from jingxiaowei.services.outbox import Outbox
+from jingxiaowei.services.roster import Roster
+from jingxiaowei.services.turn import Turn
+from jingxiaowei.store.engine import Database
+
+
+class FarEnd:
+    """A way out that keeps what it was given, once a key, and can be told to fail."""
+
+    def __init__(self) -> None:
+        self.delivered: dict[str, Outgoing] = {}
+        self.calls: list[Outgoing] = []
+        self.receipts: list[Receipt] = []
+
+    async def send(self, out: Outgoing) -> Receipt:
+        self.calls.append(out)
+        receipt = self.receipts.pop(0) if self.receipts else Receipt(Outcome.SENT)
+        if receipt.outcome is Outcome.SENT:
+            self.delivered.setdefault(out.key, out)
+        return receipt
+
+    def texts(self, recipient: str) -> list[str]:
+        return [out.text for out in self.delivered.values() if out.recipient == recipient]
+
+
+@dataclass
+class Content:
+    """The content of the moment, fixed."""
+
+    mind: Mind
+
+    @property
+    def library(self) -> Library:
+        return self.mind.library
+
+
+@dataclass
+class Spine:
+    database: Database
+    content: Content
+    bell: Bell
+    inbox: Inbox
+    turn: Turn
+    outbox: Outbox
+    roster: Roster
+    officers: Officers
+    audit: Audit
+    far: FarEnd = field(default_factory=FarEnd)
+
+    async def settle(self) -> None:
+        """Work until nothing is due."""
+        while await self.turn.run_once() or await self.outbox.drain():
+            pass
+
+    async def rows(self, table: Any) -> list[Any]:
+        async with self.database.read() as connection:
+            return list((await connection.execute(select(table))).all())
+
+
+def make_spine(database: Database, mind: Mind) -> Spine:
+    far, bell, content, audit = FarEnd(), Bell(database), Content(mind), Audit(database)
+    roster = Roster(database, content)
+    senders = dict.fromkeys(Channel, far)
+    return Spine(
+        database,
+        content,
+        bell,
+        Inbox(database, bell),
+        Turn(Ledger(database, bell), content, roster, bell),
+        Outbox(database, bell, senders),
+        roster,
+        Officers(database, audit),
+        audit,
+        far,
+    )
+
+
+@pytest.fixture
+async def spine(database: Database, mind: Mind) -> Spine:
+    spine = make_spine(database, mind)
+    await spine.officers.sync_areas(mind.library)
+    return spine

@@ -47,10 +47,11 @@ def serve(
     port: Annotated[int | None, typer.Option(help="监听端口")] = None,
 ) -> None:
     """启动：机器人、网页和后台任务在一个进程里。"""
-    from jingxiaowei.app import serve as run
-
     overrides = {"host": host, "port": port}
-    run(load_settings(**{name: value for name, value in overrides.items() if value is not None}))
+    settings = load_settings(**{n: value for n, value in overrides.items() if value is not None})
+    from jingxiaowei.app import serve as run  # takes a second: a wrong setting is told of at once
+
+    run(settings)
 
 
 @cli.command()
@@ -105,6 +106,26 @@ def check(
         raise typer.Exit(1)
 
 
+@cli.command()
+def evaluate(
+    fit: Annotated[
+        bool, typer.Option("--fit", help="用这些试题重新教评判，写进 judge.yaml")
+    ] = False,
+) -> None:
+    """用内容自带的试题考一遍：按领域、按类型、按条目列表，并列出最该改的混淆。"""
+    from jingxiaowei.services.curation import Curator
+    from jingxiaowei.services.evaluation import fit as teach
+    from jingxiaowei.services.evaluation import report
+
+    settings = load_settings()
+    curator = Curator(settings)
+    if fit:
+        path = settings.lexicon_dir / "judge.yaml"
+        teach(curator.load()).write(path)
+        typer.echo(f"已写入 {path}")
+    typer.echo(report(curator.load()))
+
+
 @db.command()
 def upgrade() -> None:
     """升级数据库结构。"""
@@ -119,6 +140,25 @@ def upgrade() -> None:
 
     asyncio.run(run())
     typer.echo("数据库结构已是最新。")
+
+
+@db.command()
+def rekey(
+    old: Annotated[str, typer.Option(prompt="原来的 JXW_SECRET_KEY", hide_input=True)] = "",
+) -> None:
+    """换了 JXW_SECRET_KEY 以后，用新的重新包好数据密钥（先停服务）。"""
+    from jingxiaowei.store.engine import Database
+
+    async def run() -> None:
+        settings = load_settings()
+        database = Database(settings.database_url)
+        try:
+            await database.rekey(old, settings.secret_key.get_secret_value())
+        finally:
+            await database.close()
+
+    asyncio.run(run())
+    typer.echo("已用新的 JXW_SECRET_KEY 重新包好。")
 
 
 def _with_house(action: Callable[..., Awaitable[Value]]) -> Value:
@@ -136,21 +176,25 @@ def _with_house(action: Callable[..., Awaitable[Value]]) -> Value:
 def officer_add(
     name: Annotated[str, typer.Argument(help="账号")],
     role: Annotated[str, typer.Option(help="police、auxiliary、admin 或 auditor")],
+    password: Annotated[
+        str, typer.Option(prompt="密码", hide_input=True, confirmation_prompt="再输一遍")
+    ],
     area: Annotated[str, typer.Option(help="辖区代号，见 areas.yaml")] = "county-desk",
     full_name: Annotated[str, typer.Option(help="姓名")] = "",
     wecom_userid: Annotated[str | None, typer.Option(help="企业微信成员账号")] = None,
-    password: Annotated[
-        str, typer.Option(prompt="密码", hide_input=True, confirmation_prompt="再输一遍")
-    ] = "",
 ) -> None:
     """新建一个账号；密码现场输入。"""
     from jingxiaowei.app import House
+    from jingxiaowei.content.checker import load_library
+    from jingxiaowei.services.curation import today
     from jingxiaowei.store.tables import Role
 
     if role not in set(Role):
         raise typer.BadParameter(f"角色只能是 {'、'.join(Role)}", param_hint="--role")
 
     async def run(house: House) -> None:
+        # The first account is made before the first start: the areas may not be there yet.
+        await house.officers.sync_areas(load_library(house.settings, today()))
         await house.officers.add(name, Role(role), password, area, full_name, wecom_userid)
 
     _with_house(run)

@@ -5,6 +5,7 @@
 """
 
 import ipaddress
+import re
 import secrets
 from enum import StrEnum
 from pathlib import Path
@@ -16,6 +17,7 @@ from jingxiaowei.errors import SettingsError
 
 PACKAGE = Path(__file__).parent
 EXAMPLE_PREFIX = "change-me"
+_AES_KEY = re.compile(r"[A-Za-z0-9]{43}")
 
 
 class Mode(StrEnum):
@@ -87,11 +89,16 @@ def _is_loopback(host: str) -> bool:
 def _demo_secret(data_dir: Path) -> str:
     """The demo's own secret, made once and kept beside its database."""
     path = data_dir / "demo-secret.key"
-    if not path.exists():
-        data_dir.mkdir(parents=True, exist_ok=True)
-        path.touch(mode=0o600)
-        path.write_text(secrets.token_urlsafe(48), encoding="ascii")
-    return path.read_text(encoding="ascii").strip()
+    try:
+        if not path.exists():
+            data_dir.mkdir(parents=True, exist_ok=True)
+            path.touch(mode=0o600)
+            path.write_text(secrets.token_urlsafe(48), encoding="ascii")
+        return path.read_text(encoding="ascii").strip()
+    except OSError as error:
+        raise SettingsError(
+            f"JXW_DATA_DIR {data_dir} cannot be used ({error.strerror}): choose another folder"
+        ) from None
 
 
 def _require_production(settings: Settings) -> None:
@@ -106,7 +113,12 @@ def _require_production(settings: Settings) -> None:
     missing = [name for name, value in wanted.items() if not value]
     if missing:
         raise SettingsError(f"production mode needs {', '.join(missing)}: set them in .env")
-    example = [name for name, value in wanted.items() if value.startswith(EXAMPLE_PREFIX)]
+    optional = {
+        "JXW_WECOM_KF_SECRET": settings.wecom_kf_secret.get_secret_value(),
+        "JXW_METRICS_TOKEN": settings.metrics_token.get_secret_value(),
+    }
+    given = wanted | optional
+    example = [name for name, value in given.items() if value.startswith(EXAMPLE_PREFIX)]
     if example:
         raise SettingsError(
             f"{', '.join(example)} still stands at its example: put your own value into .env"
@@ -127,6 +139,9 @@ def load_settings(**overrides: object) -> Settings:
         first = error.errors()[0]
         name = "JXW_" + "_".join(str(part) for part in first["loc"]).upper()
         raise SettingsError(f"{name} cannot be used: {first['msg']}") from None
+    aes_key = settings.wecom_aes_key.get_secret_value()
+    if aes_key and not aes_key.startswith(EXAMPLE_PREFIX) and not _AES_KEY.fullmatch(aes_key):
+        raise SettingsError("JXW_WECOM_AES_KEY is not the 43 letters and digits that WeCom shows")
     scheme = settings.database_url.split(":", 1)[0]
     if scheme not in {"sqlite+aiosqlite", "postgresql+asyncpg"}:
         raise SettingsError(

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from datetime import date
 
+import chinese_calendar
+
 from jingxiaowei.content.loader import Shelf, placeholders, read_library
 from jingxiaowei.content.model import Certainty, FaqEntry, Library
 from jingxiaowei.content.normalise import compact
@@ -59,6 +61,7 @@ def check_library(library: Library, shelf: Shelf, today: date) -> list[Problem]:
     _check_phrasings(library, shelf)
     _check_voice(library, shelf)
     _check_references(library, shelf)
+    _check_calendar(shelf, today)
     return sorted(set(shelf.problems))
 
 
@@ -183,3 +186,14 @@ def _check_references(library: Library, shelf: Shelf) -> None:
     if len(desks) != 1 and library.areas:
         text = f"要有且只有一个辖区写 desk: true（现在 {len(desks)} 个）"
         shelf.report(Level.ERROR, text, "area", next(iter(library.areas)))
+
+
+def _check_calendar(shelf: Shelf, today: date) -> None:
+    """The national calendar is published year by year; without it only weekdays count."""
+    try:
+        chinese_calendar.is_workday(today)
+    except NotImplementedError:
+        text = f"还没有 {today.year} 年的放假安排：按周一到周五算，调休请写在这里"
+        doc = shelf.places.get(("calendar", "calendar"))
+        file = doc[0].file if doc else "calendar.yaml"
+        shelf.problems.append(Problem(file, 1, Level.WARNING, text))

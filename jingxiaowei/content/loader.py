@@ -19,8 +19,10 @@ from jingxiaowei.content.model import (
     ConceptKind,
     EmergencyKind,
     FaqEntry,
+    JudgeWeights,
     Lexicon,
     Library,
+    Outside,
     Signpost,
     SmallTalk,
     Voice,
@@ -220,11 +222,22 @@ def _voice(shelf: Shelf, folder: Path) -> dict[str, Voice]:
     return found
 
 
-def _calendar(shelf: Shelf, path: Path) -> Calendar:
+def _whole(shelf: Shelf, path: Path, model: type[Model]) -> Model | None:
+    """A file that is one thing."""
     doc = _read(shelf, path)
     if doc is None:
-        return Calendar()
-    return _parse(shelf, doc, (), doc.value, Calendar) or Calendar()
+        return None
+    shelf.places[path.stem, path.stem] = (doc, ())
+    return _parse(shelf, doc, (), doc.value, model)
+
+
+def _outside(shelf: Shelf, path: Path) -> tuple[Outside, ...]:
+    doc = _read(shelf, path) if path.exists() else None
+    if doc is None or not isinstance(doc.value, dict):
+        return ()
+    items = enumerate(doc.value.get("outside") or ())
+    parsed = (_parse(shelf, doc, ("outside", i), item, Outside) for i, item in items)
+    return tuple(item for item in parsed if item is not None)
 
 
 @cache
@@ -253,7 +266,7 @@ def read_library(settings: Settings) -> tuple[Library, Shelf]:
         lexicon=_lexicon(shelf, lexicon_dir),
         windows=_list_of(shelf, county, [county / "windows.yaml"], "window", Window),
         areas=_list_of(shelf, county, [county / "areas.yaml"], "area", Area),
-        calendar=_calendar(shelf, county / "calendar.yaml"),
+        calendar=_whole(shelf, county / "calendar.yaml", Calendar) or Calendar(),
         emergencies=tuple(
             _list_of(
                 shelf, lexicon_dir, [lexicon_dir / "emergency.yaml"], "emergency", EmergencyKind
@@ -263,6 +276,9 @@ def read_library(settings: Settings) -> tuple[Library, Shelf]:
         commands=tuple(talk["commands"].values()),
         signposts=tuple(talk["signposts"].values()),
         voice=_voice(shelf, settings.voice_dir),
+        judge=_whole(shelf, lexicon_dir / "judge.yaml", JudgeWeights)
+        or JudgeWeights(choice={}, scope={}, bias=0.0),
+        outside=_outside(shelf, lexicon_dir / "outside.yaml"),
         unit_name=settings.unit_name,
         by_id=entries,
     )

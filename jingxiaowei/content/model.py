@@ -93,6 +93,7 @@ class FaqEntry(_Frozen):
     domain: Domain
     title: Text
     phrasings: Annotated[tuple[Text, ...], Field(min_length=1), AfterValidator(_unique)]
+    general: bool = False  # answers when only the thing is named: 护照, 护照办理
     concepts: Concepts = Concepts()
     answer: Text
     parts: Parts = Parts()
@@ -202,6 +203,21 @@ class Voice(_Frozen):
     options: tuple[MenuItem, ...] = ()
 
 
+class JudgeWeights(_Frozen):
+    """What the judge was taught, by leg: which entry, and whether one of ours at all."""
+
+    choice: Mapping[str, float]
+    scope: Mapping[str, float]
+    bias: float
+
+
+class Outside(_Frozen):
+    """A question that is not ours to answer; a case for the judge."""
+
+    text: Text
+    kind: Text
+
+
 ConceptKind = Literal["object", "action", "aspect", "person"]
 
 
@@ -228,6 +244,8 @@ class Library:
     commands: tuple[Command, ...]
     signposts: tuple[Signpost, ...]
     voice: Mapping[str, Voice]
+    judge: JudgeWeights
+    outside: tuple[Outside, ...] = ()
     unit_name: str = ""
     by_id: Mapping[str, FaqEntry] = field(default_factory=dict)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from jingxiaowei.content.model import Domain, FaqEntry, Library
 from jingxiaowei.content.normalise import compact
 from jingxiaowei.pipeline.answer.index import LONGEST, Index
-from jingxiaowei.pipeline.answer.judge import ANSWER, ASK, CLOSE, Ruling, rule
+from jingxiaowei.pipeline.answer.judge import ANSWER, ASK, CLOSE, Judge, Ruling
 from jingxiaowei.pipeline.answer.words import Tokenizer
 from jingxiaowei.pipeline.decision import Candidate, Decision, Kind, Known, Need, Reason
 from jingxiaowei.pipeline.emergency import Watch
@@ -47,6 +47,7 @@ class Mind:
         self.library = library
         self.speech = Speech(library)
         self.index = Index(library, Tokenizer(library.lexicon, cache))
+        self.judge = Judge(self.index, library.judge)
         self._watch = Watch(library.emergencies)
         self._by_fact = {entry.fact: entry for entry in library.entries}
         self._talk = {_bare(say): talk for talk in library.smalltalk for say in talk.says}
@@ -60,7 +61,10 @@ class Mind:
         text = "\n".join(m.text for m in messages if m.text and not m.menu_id)
         emergency = self._emergency(text, known)
         if known.handed_over:
-            return Decision(Kind.QUIET, reasons=(Reason("handoff", "人工已接管，机器人不说话"),))
+            # Nothing is said over a human; what is urgent reaches the others on duty all the same.
+            quiet = Reason("handoff", "人工已接管，机器人不说话")
+            need, why = (emergency.need, emergency.reasons) if emergency else (None, ())
+            return Decision(Kind.QUIET, need=need, reasons=(*why, quiet))
         if emergency is not None:
             return emergency
         # Of several taps in a burst the last is meant; text typed after a tap goes first.
@@ -101,7 +105,7 @@ class Mind:
         return self._answer(text, known)
 
     def _answer(self, text: str, known: Known) -> Decision:
-        ruling = rule(self.index, self.index.query(text))
+        ruling = self.judge.rule(self.index.query(text))
         best = ruling.candidates[0].score if ruling.candidates else 0.0
         if best >= ANSWER and not self._close(ruling):
             return self._give(self.library.by_id[ruling.candidates[0].faq], known, ruling)
@@ -114,7 +118,7 @@ class Mind:
 
     def _close(self, ruling: Ruling) -> bool:
         scores = [candidate.score for candidate in ruling.candidates[:2]]
-        return len(scores) == 2 and scores[0] < 0.8 and scores[0] - scores[1] < CLOSE
+        return len(scores) == 2 and scores[0] - scores[1] < CLOSE
 
     def _give(self, entry: FaqEntry, known: Known, ruling: Ruling) -> Decision:
         return Decision(
@@ -131,9 +135,7 @@ class Mind:
         return tuple(Option(f"faq-{c.faq}", label(c.title)) for c in candidates)
 
     def _ask_back(self, ruling: Ruling) -> Decision:
-        close = [c for c in ruling.candidates if c.score >= ruling.candidates[0].score - 0.4][:3]
-        if len(close) < 2:
-            close = list(ruling.candidates[:2])
+        close = list(ruling.candidates[:3])
         return Decision(
             Kind.CLARIFY,
             self.speech.say("ask_back"),
@@ -144,7 +146,7 @@ class Mind:
         )
 
     def _unknown(self, ruling: Ruling) -> Decision:
-        near = [c for c in ruling.candidates[:2] if c.score >= ASK / 4]
+        near = [c for c in ruling.candidates[:2] if c.score >= ASK / 2]
         key = "unknown" if near else "unknown_plain"
         options = (
             (*self._choices(near), Option("human", "转人工")) if near else self.speech.options(key)
@@ -240,8 +242,8 @@ class Mind:
 
     def _notice(self, messages: Sequence[Incoming], known: Known) -> Decision:
         """Something that is no text: say kindly what helps; a picture goes to a person."""
-        kinds = {m.kind for m in messages}
-        if MessageKind.ENTER in kinds:
+        sent = [m.kind for m in messages if m.kind is not MessageKind.ENTER]
+        if not sent:
             text = self.speech.say("welcome", unit=self.library.unit_name)
             return Decision(
                 Kind.WELCOME,
@@ -249,7 +251,7 @@ class Mind:
                 self.speech.options("welcome"),
                 reasons=(Reason("welcome", "居民进入会话"),),
             )
-        kind = MessageKind.IMAGE if MessageKind.IMAGE in kinds else messages[-1].kind
+        kind = MessageKind.IMAGE if MessageKind.IMAGE in sent else sent[-1]
         key = _NOTICES.get(kind, "other_kind")
         return Decision(
             Kind.NOTICE,

@@ -115,13 +115,17 @@ class ChatRoom:
             ).first()
             if decided is None:
                 return Reply("quiet", "", "", "", ())
-            told = await connection.execute(
-                select(OUTBOX.c.body)
-                .where(OUTBOX.c.inbox_id == decided.id)
-                .where(OUTBOX.c.kind == OutgoingKind.MESSAGE.value)
-                .order_by(OUTBOX.c.id)
-            )
-            bodies = [self._database.cipher.open_json(OUT_BODY, line.body) for line in told]
+            told = (
+                await connection.execute(
+                    select(OUTBOX.c.body, OUTBOX.c.state)
+                    .where(OUTBOX.c.inbox_id == decided.id)
+                    .where(OUTBOX.c.kind == OutgoingKind.MESSAGE.value)
+                    .order_by(OUTBOX.c.id)
+                )
+            ).all()
+        if any(line.state == OutboxState.PENDING for line in told):
+            return None  # a page that is read now would not show it yet
+        bodies = [self._database.cipher.open_json(OUT_BODY, line.body) for line in told]
         decision = self._database.cipher.open_json(DECISION, decided.decision)
         return Reply(
             decision["kind"],

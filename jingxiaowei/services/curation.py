@@ -15,7 +15,6 @@ from jingxiaowei.content.model import Library
 from jingxiaowei.content.normalise import compact
 from jingxiaowei.content.source import Level, Problem
 from jingxiaowei.errors import ContentError
-from jingxiaowei.pipeline.answer.judge import rule
 from jingxiaowei.pipeline.decide import Mind
 from jingxiaowei.services.roster import LOCAL
 from jingxiaowei.settings import Settings
@@ -118,11 +117,11 @@ def check(settings: Settings) -> dict[str, Any]:
 def _shadowed(library: Library, shelf: Shelf, settings: Settings) -> list[Problem]:
     """Phrasings that another entry answers: asked word for word, they would be answered wrongly."""
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    index = Mind(library, settings.data_dir).index
+    judge = Mind(library, settings.data_dir).judge
     problems = []
     for entry in library.entries:
         for i, phrasing in enumerate(entry.phrasings):
-            ruling = rule(index, index.query(phrasing))
+            ruling = judge.rule(judge.index.query(phrasing))
             first = ruling.candidates[0].faq if ruling.candidates else ""
             if first and first != entry.id and compact(phrasing):
                 file, line = shelf.at("faq", entry.id, "phrasings", i)

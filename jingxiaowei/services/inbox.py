@@ -1,5 +1,6 @@
 """收件: every message is durable before its channel acknowledges it, and counted once."""
 
+from collections import Counter as Counts
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -16,7 +17,15 @@ from jingxiaowei.services.bell import Bell, Topic
 from jingxiaowei.store.cipher import Cipher
 from jingxiaowei.store.engine import Database
 from jingxiaowei.store.group import GroupCommit
-from jingxiaowei.store.tables import CONVERSATION, IDENTITY, INBOX, KF_ACCOUNT, Holder, InboxState
+from jingxiaowei.store.tables import (
+    CONVERSATION,
+    IDENTITY,
+    INBOX,
+    KF_ACCOUNT,
+    RESIDENT,
+    Holder,
+    InboxState,
+)
 
 BODY, ADDRESS = b"inbox.body", b"identity.address"
 RECEIVED = Counter("jxw_inbox_messages_total", "Messages taken in", ["channel"])
@@ -152,6 +161,7 @@ class Inbox:
                 "channel": message.channel.value,
                 "account": message.account,
                 "address": cipher.seal(ADDRESS, message.sender),
+                "resident_id": identity,
                 "created_at": now,
             },
             {
@@ -177,18 +187,32 @@ class Inbox:
         identities = {a.identity["id"]: a.identity for a in arrivals}
         ordered = [identities[key] for key in sorted(identities)]
         insert = self._database.insert
-        await connection.execute(insert(IDENTITY).on_conflict_do_nothing(), ordered)
-        await connection.execute(
-            insert(CONVERSATION).on_conflict_do_nothing(),
-            [{"id": row["id"], "holder": Holder.BOT, "sent_since": 0} for row in ordered],
+        stored = await connection.execute(
+            select(IDENTITY.c.id).where(IDENTITY.c.id.in_(list(identities)))
         )
+        known = {row.id for row in stored}
+        new = [row for row in ordered if row["id"] not in known]
+        if new:  # most residents have been here before
+            await self._insert_identities(connection, new)
         await connection.execute(
             insert(INBOX).on_conflict_do_nothing(index_elements=["key"]),
             [a.message for a in arrivals],
         )
         await self._bell.announce(connection, Topic.INBOX)
-        for row in ordered:
-            self._received[Channel(row["channel"])].inc()
+        for channel, count in Counts(a.identity["channel"] for a in arrivals).items():
+            self._received[Channel(channel)].inc(count)
+
+    async def _insert_identities(self, connection: AsyncConnection, new: list[Row]) -> None:
+        insert = self._database.insert
+        await connection.execute(
+            insert(RESIDENT).on_conflict_do_nothing(),
+            [{"id": row["id"], "created_at": row["created_at"]} for row in new],
+        )
+        await connection.execute(insert(IDENTITY).on_conflict_do_nothing(), new)
+        await connection.execute(
+            insert(CONVERSATION).on_conflict_do_nothing(),
+            [{"id": row["id"], "holder": Holder.BOT, "sent_since": 0} for row in new],
+        )
 
 
 def from_row(row: Any, cipher: Cipher, channel: Channel, account: str, sender: str) -> Incoming:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import bindparam, func, insert, select, update
+from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -30,7 +30,6 @@ from jingxiaowei.store.tables import (
     MEDIA,
     OUTBOX,
     QUESTION,
-    RESIDENT,
     TICKET,
     Holder,
     InboxState,
@@ -66,7 +65,7 @@ class Thread:
     channel: Channel
     account: str
     address: str
-    resident_id: int | None
+    resident_id: str
     holder: Holder
     held_at: datetime | None
     open_code: str
@@ -117,18 +116,17 @@ class Ledger:
     async def lease(self, worker: str, limit: int, seconds: float) -> list[Thread]:
         """Take up to ``limit`` conversations that have a ready message, oldest first."""
         now = datetime.now(UTC)
-        first = func.min(INBOX.c.id)
+        # A window of the oldest ready messages: the cost doesn't grow with what waits behind.
         ready = (
             select(INBOX.c.conversation_id)
             .join(CONVERSATION, CONVERSATION.c.id == INBOX.c.conversation_id)
             .where(INBOX.c.state == InboxState.NEW, INBOX.c.ready_at <= now)
             .where((CONVERSATION.c.leased_until.is_(None)) | (CONVERSATION.c.leased_until < now))
-            .group_by(INBOX.c.conversation_id)
-            .order_by(first)
+            .order_by(INBOX.c.id)
             .limit(limit)
         )
         async with self._database.read() as connection:
-            ids = [row.conversation_id for row in await connection.execute(ready)]
+            ids = await self._oldest(connection, ready)
             if not ids:
                 return []  # the usual case of an idle moment costs no write
             if self._database.sqlite:
@@ -137,7 +135,7 @@ class Ledger:
                 return await self._threads(connection, ids)
         async with self._database.write() as connection:
             await self._database.lock_leases(connection)
-            ids = [row.conversation_id for row in await connection.execute(ready)]
+            ids = await self._oldest(connection, ready)
             if not ids:
                 return []
             await connection.execute(
@@ -146,6 +144,11 @@ class Ledger:
                 .values(leased_by=worker, leased_until=now + timedelta(seconds=seconds))
             )
             return await self._threads(connection, ids)
+
+    async def _oldest(self, connection: AsyncConnection, ready: Any) -> list[str]:
+        """The conversations of the window, oldest first, each once."""
+        rows = await connection.execute(ready)
+        return list(dict.fromkeys(row.conversation_id for row in rows))
 
     async def next_ready(self) -> float:
         """Seconds until something is worth looking at: a burst that settles, or the slow poll."""
@@ -240,7 +243,6 @@ class Ledger:
             if not self._desk:
                 desk = await connection.execute(select(AREA.c.slug).where(AREA.c.desk))
                 self._desk = desk.scalar_one()
-            await self._name_residents(connection, ours)
             rows = _Rows()
             for effect in ours:
                 self._gather(effect, rows)
@@ -271,25 +273,6 @@ class Ledger:
         )
         new = {row.id for row in rows}
         return [e for e in effects if e.thread.row_ids[0] in new]
-
-    async def _name_residents(self, connection: AsyncConnection, effects: list[Effects]) -> None:
-        """A resident's row for each identity that has none yet."""
-        new = [e.thread for e in effects if e.thread.resident_id is None]
-        if not new:
-            return
-        now = datetime.now(UTC)
-        made = await connection.execute(
-            insert(RESIDENT).returning(RESIDENT.c.id), [{"created_at": now} for _ in new]
-        )
-        await connection.execute(
-            update(IDENTITY)
-            .where(IDENTITY.c.id == bindparam("identity"))
-            .values(resident_id=bindparam("resident")),
-            [
-                {"identity": thread.conversation_id, "resident": row.id}
-                for thread, row in zip(new, made.all(), strict=True)
-            ],
-        )
 
     def _gather(self, effect: Effects, rows: _Rows) -> None:
         thread, decision = effect.thread, effect.decision

@@ -130,28 +130,12 @@ class Outbox:
 
     async def _lease(self, limit: int) -> list[Parcel]:
         now = datetime.now(UTC)
-        later = OUTBOX.alias("later")
-        free = (OUTBOX.c.leased_until.is_(None)) | (OUTBOX.c.leased_until < now)
-        # Only the oldest waiting row of each conversation: order is kept, whoever sends.
-        first = (
-            select(func.min(later.c.id))
-            .where(later.c.state == OutboxState.PENDING)
-            .where(later.c.conversation_id == OUTBOX.c.conversation_id)
-            .scalar_subquery()
-        )
-        ready = (
-            select(OUTBOX.c.id)
-            .where(OUTBOX.c.state == OutboxState.PENDING, OUTBOX.c.not_before <= now, free)
-            .where(OUTBOX.c.id == first)
-            .order_by(OUTBOX.c.urgent.desc(), OUTBOX.c.id)
-            .limit(limit)
-        )
         async with self._database.read() as connection:
-            if (await connection.execute(ready.limit(1))).first() is None:
+            if not await self._due(connection, now, 1):
                 return []
         async with self._database.write() as connection:
             await self._database.lock_leases(connection)
-            ids = [row.id for row in await connection.execute(ready)]
+            ids = await self._due(connection, now, limit)
             if not ids:
                 return []
             await connection.execute(
@@ -164,6 +148,28 @@ class Outbox:
                 )
             )
             return await self._parcels(connection, ids)
+
+    async def _due(self, connection: AsyncConnection, now: datetime, limit: int) -> list[int]:
+        """Rows to send now: the urgent first, then the oldest, and of each conversation only the
+        oldest that waits, so that order is kept, whoever sends and whatever is being retried."""
+        free = (OUTBOX.c.leased_until.is_(None)) | (OUTBOX.c.leased_until < now)
+        window = await connection.execute(
+            select(OUTBOX.c.id, OUTBOX.c.conversation_id)
+            .where(OUTBOX.c.state == OutboxState.PENDING, OUTBOX.c.not_before <= now, free)
+            .order_by(OUTBOX.c.urgent.desc(), OUTBOX.c.id)
+            .limit(limit)
+        )
+        candidates = window.all()
+        if not candidates:
+            return []
+        oldest = await connection.execute(
+            select(func.min(OUTBOX.c.id).label("id"))
+            .where(OUTBOX.c.conversation_id.in_({row.conversation_id for row in candidates}))
+            .where(OUTBOX.c.state == OutboxState.PENDING)
+            .group_by(OUTBOX.c.conversation_id)
+        )
+        first = {row.id for row in oldest}
+        return [row.id for row in candidates if row.id in first]
 
     async def _parcels(self, connection: AsyncConnection, ids: Sequence[int]) -> list[Parcel]:
         rows = await connection.execute(

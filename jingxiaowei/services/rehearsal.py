@@ -1,6 +1,7 @@
 """Asking without a resident: what the bot would answer, and why. Nothing is stored."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,7 +22,12 @@ def rehearse(mind: Mind, text: str) -> Decision:
         Channel.WEB, "rehearsal", "rehearsal", "1", MessageKind.TEXT, datetime.now(UTC), text=text
     )
     desk = Desk(True, "", mind.library.desk().phone)
-    return mind.decide([message], Known(today(), desk, code="XXXXX"))
+    decision = mind.decide([message], Known(today(), desk, code="XXXXX"))
+    if decision.candidates:
+        return decision
+    # An emergency or small talk needs none; who rehearses wants to see them whatever the kind.
+    ruling = mind.judge.rule(mind.index.query(text))
+    return replace(decision, candidates=ruling.candidates)
 
 
 def explain(mind: Mind, text: str) -> str:

@@ -11,7 +11,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from jingxiaowei.services.audit import Audit, Event
 from jingxiaowei.services.media import MediaKeeper
 from jingxiaowei.store.engine import Database
-from jingxiaowei.store.tables import INBOX, MEDIA, OUTBOX, QUESTION, MediaState
+from jingxiaowei.store.tables import (
+    CONVERSATION,
+    IDENTITY,
+    INBOX,
+    MEDIA,
+    OUTBOX,
+    QUESTION,
+    RESIDENT,
+    TICKET,
+    MediaState,
+)
 
 # The welcome and the privacy page say so: at most half a year.
 KEPT = timedelta(days=180)
@@ -21,7 +31,8 @@ log = logging.getLogger(__name__)
 
 
 class Retention:
-    """Removes messages, pictures and missed questions that are older than :data:`KEPT`."""
+    """Removes what is older than :data:`KEPT`: messages, pictures, missed questions, closed
+    tickets, and the identities of those who have not been heard of since."""
 
     def __init__(self, database: Database, audit: Audit, media: MediaKeeper) -> None:
         self._database = database
@@ -45,6 +56,8 @@ class Retention:
             "outbox": await self._remove(OUTBOX, "id", "created_at", before),
             "questions": await self._remove(QUESTION, "key", "last_at", before),
             "media": await self._remove_media(before),
+            "tickets": await self._remove(TICKET, "id", "closed_at", before),
+            "residents": await self._remove_gone(before),
         }
         if any(gone.values()):
             counts = " ".join(f"{kind}={count}" for kind, count in gone.items())
@@ -69,6 +82,33 @@ class Retention:
         due = select(table.c[key]).where(table.c[moment] < before).limit(_BATCH)
         result = await connection.execute(delete(table).where(table.c[key].in_(due)))
         return result.rowcount
+
+    async def _remove_gone(self, before: datetime) -> int:
+        """Identities that have been silent for so long, with nothing open; and their residents."""
+        total = 0
+        open_work = select(TICKET.c.id).where(TICKET.c.conversation_id == CONVERSATION.c.id)
+        silent = (
+            select(CONVERSATION.c.id)
+            .where(CONVERSATION.c.heard_at < before, ~open_work.exists())
+            .limit(_BATCH)
+        )
+        others = select(IDENTITY.c.id).where(IDENTITY.c.resident_id == RESIDENT.c.id)
+        while True:
+            async with self._database.write() as connection:
+                ids = [row.id for row in await connection.execute(silent)]
+                if ids:
+                    residents = await connection.execute(
+                        select(IDENTITY.c.resident_id).where(IDENTITY.c.id.in_(ids))
+                    )
+                    whose = {row.resident_id for row in residents}
+                    await connection.execute(delete(CONVERSATION).where(CONVERSATION.c.id.in_(ids)))
+                    await connection.execute(delete(IDENTITY).where(IDENTITY.c.id.in_(ids)))
+                    await connection.execute(
+                        delete(RESIDENT).where(RESIDENT.c.id.in_(whose), ~others.exists())
+                    )
+            total += len(ids)
+            if len(ids) < _BATCH:
+                return total
 
     async def _remove_media(self, before: datetime) -> int:
         due = select(MEDIA.c.id).where(

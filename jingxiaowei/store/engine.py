@@ -6,13 +6,13 @@ of their own. On PostgreSQL both are one pool.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Table, event, select, text
+from sqlalchemy import Table, event, select, text, update
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.engine import make_url
@@ -58,7 +58,8 @@ class Database:
         self.sqlite = self.url.get_backend_name() == "sqlite"
         if self.sqlite:
             if self.url.database:
-                Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
+                with _in_one_sentence():
+                    Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
             self.engine = create_async_engine(self.url, pool_size=1, max_overflow=0)
             self.readers = create_async_engine(self.url, pool_size=4, max_overflow=4)
             _configure_sqlite(self.engine, "BEGIN IMMEDIATE")
@@ -105,9 +106,14 @@ class Database:
         return (sqlite_insert if self.sqlite else pg_insert)(table)
 
     async def upgrade(self) -> None:
-        """Bring the schema up to date."""
-        async with self.engine.begin() as connection:
-            await connection.run_sync(migrations.upgrade)
+        """Bring the schema up to date.
+
+        Raises:
+            StoreError: no connection, or a migration that fails.
+        """
+        with _in_one_sentence():
+            async with self.engine.begin() as connection:
+                await connection.run_sync(migrations.upgrade)
 
     async def open(self, secret: str) -> None:
         """Check the schema and load the keys; makes them in an empty database.
@@ -115,7 +121,7 @@ class Database:
         Raises:
             StoreError: no connection, an old schema, or the wrong secret.
         """
-        try:
+        with _in_one_sentence():
             async with self.engine.begin() as connection:
                 await connection.run_sync(migrations.require_current)
                 keys = {p: new_key() for p in ("data", "index")}
@@ -129,24 +135,51 @@ class Database:
             async with self.engine.begin() as connection:
                 found = await connection.execute(select(DATA_KEY.c.purpose, DATA_KEY.c.wrapped))
                 stored = found.all()
-        except (SQLAlchemyError, OSError) as error:
-            raise StoreError(f"the database cannot be opened: {_brief(error)}") from None
         opened = {purpose: unwrap(secret, purpose, wrapped) for purpose, wrapped in stored}
         self._cipher = Cipher(opened["data"], opened["index"])
 
+    async def rekey(self, old: str, new: str) -> None:
+        """Wrap the keys with a new secret; no row of content is touched.
+
+        Raises:
+            StoreError: ``old`` is not the secret that the keys are wrapped with.
+        """
+        async with self.engine.begin() as connection:
+            stored = await connection.execute(select(DATA_KEY.c.purpose, DATA_KEY.c.wrapped))
+            for purpose, wrapped in stored.all():
+                again = wrap(new, purpose, unwrap(old, purpose, wrapped))
+                await connection.execute(
+                    update(DATA_KEY).where(DATA_KEY.c.purpose == purpose).values(wrapped=again)
+                )
+
     async def ready(self) -> bool:
-        """Whether the database answers within two seconds."""
+        """Whether the database answers within two seconds, from a table of ours."""
+        if self._file_gone():
+            return False
         try:
             async with asyncio.timeout(2), self.readers.connect() as connection:
-                await connection.execute(text("SELECT 1"))
+                await connection.execute(select(DATA_KEY.c.purpose).limit(1))
         except (SQLAlchemyError, OSError, TimeoutError):
             return False
         return True
+
+    def _file_gone(self) -> bool:
+        """An SQLite file that was removed: open connections would go on writing to nowhere."""
+        return bool(self.sqlite and self.url.database and not Path(self.url.database).exists())
 
     async def close(self) -> None:
         await self.engine.dispose()
         if self.readers is not self.engine:
             await self.readers.dispose()
+
+
+@contextmanager
+def _in_one_sentence() -> Iterator[None]:
+    """A database that cannot be reached or used is told of in a sentence, not in a traceback."""
+    try:
+        yield
+    except (SQLAlchemyError, OSError) as error:
+        raise StoreError(f"the database cannot be opened: {_brief(error)}") from None
 
 
 def _brief(error: Exception) -> str:

@@ -129,10 +129,14 @@ class Area(SQLModel, table=True):
 
 
 class Resident(SQLModel, table=True):
-    """居民: one person, whatever the channels. Nothing that identifies stands here."""
+    """居民: one person, whatever the channels. Nothing that identifies stands here.
+
+    The key is that of the identity by which the person first came, so that a new resident needs
+    no look-up; identities that turn out to be one person point at one resident.
+    """
 
     __tablename__ = "resident"
-    id: int | None = _serial()
+    id: str = Field(primary_key=True, max_length=32)
     area: str | None = Field(default=None, foreign_key="area.slug")
     created_at: datetime = _moment()
 
@@ -145,9 +149,7 @@ class ChannelIdentity(SQLModel, table=True):
     channel: str
     account: str
     address: bytes = Field(sa_type=LargeBinary)  # the channel's own id, encrypted
-    resident_id: int | None = Field(
-        default=None, foreign_key="resident.id", sa_type=BigInteger, index=True
-    )
+    resident_id: str = Field(foreign_key="resident.id", max_length=32, index=True)
     created_at: datetime = _moment()
 
 
@@ -171,7 +173,7 @@ class InboxMessage(SQLModel, table=True):
     __table_args__ = (
         Index(
             "ix_inbox_waiting",
-            "ready_at",
+            "id",
             sqlite_where=text("state = 'new'"),
             postgresql_where=text("state = 'new'"),
         ),
@@ -197,7 +199,8 @@ class OutboxMessage(SQLModel, table=True):
     __table_args__ = (
         Index(
             "ix_outbox_waiting",
-            "not_before",
+            "urgent",
+            "id",
             sqlite_where=text("state = 'pending'"),
             postgresql_where=text("state = 'pending'"),
         ),

@@ -10,6 +10,8 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +22,8 @@ from jingxiaowei.content.normalise import clauses, compact
 from jingxiaowei.pipeline.answer.words import STOPWORDS, Tokenizer
 
 POSTINGS = 96  # kept a term, the heaviest first
-SHORTLIST = 24  # entries whose concepts are weighed
-FINALISTS = 10  # entries whose phrasings are compared one by one
+SHORTLIST = 16  # entries whose concepts are weighed
+FINALISTS = 8  # entries whose phrasings are compared one by one
 LONGEST = 300  # characters that are looked at; the caller says so when it cut
 
 _K1, _B = 1.2, 0.3
@@ -31,10 +33,10 @@ _QUESTION_MARKS = frozenset(
     行不行 该 求 请问 想问 咨询 想 阿可以 是不是 会不会 有没有
     """.split()
 )
+_EXACT = 9.0  # a question written just so is looked at, whatever else is close
 # A narrative's other clauses still count, but its question decides.
 _ASIDE = 0.4
 _WORTH = {"object": 1.0, "action": 0.7, "aspect": 0.35, "person": 0.5}
-_DECLARED = ("object", "action", "person")
 
 Vector = NDArray[np.float64]
 
@@ -50,28 +52,28 @@ class Query:
     concepts: dict[str, float]
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """What each leg says for one entry, 0 to 1 each.
+class Leg(StrEnum):
+    """What an entry can have for or against it, 0 to 1 each, in the order of the evidence."""
 
-    Attributes:
-        grams, words: the share of the question's rarity that the entry covers.
-        concepts: the share of the question's concepts that the entry has.
-        conflict: objects in the question that the entry knows nothing of.
-        unsaid_object, unsaid_action, unsaid_person: what the entry is about and the question
-            does not mention: a special case (a child's passport) must not take a general question.
-        fuzzy: the closest phrasing's similarity; ``phrasing`` is that phrasing.
-    """
+    GRAMS = "grams"  # the share of the question's rarity that the entry's characters cover
+    WORDS = "words"  # the same of its words
+    CONCEPTS = "concepts"  # the share of the question's concepts that the entry has
+    CONFLICT = "conflict"  # objects in the question that the entry knows nothing of
+    # What the entry is about and the question does not mention: a special case (a child's
+    # passport) must not take a general question.
+    UNSAID_OBJECT = "unsaid_object"
+    UNSAID_ACTION = "unsaid_action"
+    UNSAID_PERSON = "unsaid_person"
+    GENERAL = "general"  # the entry answers when only the thing is named, and nothing conflicts
+    FUZZY = "fuzzy"  # the closest phrasing's similarity
+    EXACT = "exact"  # a phrasing is the question, letter for letter
+
+
+class Evidence(NamedTuple):
+    """What speaks for one entry: a number for each :class:`Leg`, and the closest phrasing."""
 
     entry: int
-    grams: float
-    words: float
-    concepts: float
-    conflict: float
-    unsaid_object: float
-    unsaid_action: float
-    unsaid_person: float
-    fuzzy: float
+    legs: tuple[float, ...]
     phrasing: str
 
 
@@ -128,55 +130,51 @@ class _Family:
 
 
 class _Slots:
-    """Each entry's concepts as rows of numbers, so that a shortlist is weighed in one go.
-
-    Columns: what the concept is worth to this entry; whether it is an object that the entry
-    knows; and, for the concepts that the entry declares, the share of its kind.
-    """
+    """Each entry's concepts, and how a question's concepts sit with them."""
 
     def __init__(self, library: Library, profiles: Sequence[dict[str, float]]) -> None:
         kinds = library.lexicon.kinds
-        self.ids = {slug: i for i, slug in enumerate(kinds)}
-        self.worth = np.array([_WORTH[kind] for kind in kinds.values()] or [0.0])
-        self.objects = np.array([kind == "object" for kind in kinds.values()] or [False])
-        self._rows: list[NDArray[np.intp]] = []
-        self._columns: list[Vector] = []
-        self.declares = np.zeros((len(library.entries), len(_DECLARED)))
-        for n, (entry, profile) in enumerate(zip(library.entries, profiles, strict=True)):
-            slugs = [slug for slug in profile if slug in self.ids]
-            columns = np.zeros((len(slugs), 2 + len(_DECLARED)))
-            for i, slug in enumerate(slugs):
-                columns[i, 0] = profile[slug]
-                columns[i, 1] = kinds[slug] == "object"
-            for j, kind in enumerate(_DECLARED):
-                declared = getattr(entry.concepts, kind)
-                self.declares[n, j] = bool(declared)
-                for slug in declared:
-                    if slug in self.ids:
-                        columns[slugs.index(slug), 2 + j] = 1 / len(declared)
-            # One empty row keeps every entry's part of a concatenation from being empty.
-            self._rows.append(np.array([*(self.ids[s] for s in slugs), 0], dtype=np.intp))
-            self._columns.append(np.vstack([columns, np.zeros(columns.shape[1])]))
+        # A concept that few entries have says more than one that many share (黄灯 than 罚款).
+        holders = Counter(slug for profile in profiles for slug in profile)
+        most = math.log(1 + len(profiles)) or 1.0
+        rare = {slug: math.log(1 + len(profiles) / (1 + holders[slug])) / most for slug in kinds}
+        self._worth = {slug: _WORTH[kind] * rare[slug] for slug, kind in kinds.items()}
+        self._object = {slug: rare[slug] for slug, kind in kinds.items() if kind == "object"}
+        self._profiles = profiles
+        self._declared = [
+            [
+                (kind, slug, 1 / len(slugs))
+                for kind, slugs in enumerate((c.object, c.action, c.person))
+                for slug in slugs
+            ]
+            for c in (entry.concepts for entry in library.entries)
+        ]
 
-    def weigh(self, concepts: dict[str, float], entries: Sequence[int]) -> tuple[Vector, ...]:
-        """Agreement, conflict, and what is unsaid of object, action and person, per entry."""
-        asked = np.zeros(len(self.worth))
-        for slug, weight in concepts.items():
-            asked[self.ids[slug]] = weight
-        rows = [self._rows[entry] for entry in entries]
-        starts = np.cumsum([0, *(len(row) for row in rows[:-1])])
-        ids = np.concatenate(rows)
-        columns = np.concatenate([self._columns[entry] for entry in entries])
-        said = asked[ids]
-        values = columns * said[:, None]
-        values[:, 0] *= self.worth[ids]
-        values[:, 2:] = columns[:, 2:] * (said > 0)[:, None]
-        sums = np.add.reduceat(values, starts)
-        total = float(asked @ self.worth)
-        agree = sums[:, 0] / total if total else sums[:, 0]
-        conflict = np.minimum(1.0, (float(asked @ self.objects) - sums[:, 1]) / 2)
-        unsaid = self.declares[list(entries)] - sums[:, 2:]
-        return agree, conflict, unsaid[:, 0], unsaid[:, 1], unsaid[:, 2]
+    def prepare(self, concepts: dict[str, float]) -> list[tuple[str, float, float]]:
+        """The question's concepts, each with its worth, and its weight as a stranger."""
+        return [
+            (slug, weight * self._worth[slug], weight * self._object.get(slug, 0.0))
+            for slug, weight in concepts.items()
+        ]
+
+    def weigh(
+        self, asked: list[tuple[str, float, float]], said: dict[str, float], entry: int
+    ) -> tuple[float, ...]:
+        """Agreement, conflict, and what is unsaid of object, action and person."""
+        usual = self._profiles[entry].get
+        shared = total = against = 0.0
+        for slug, worth, strange in asked:
+            total += worth
+            share = usual(slug)
+            if share:
+                shared += worth * share
+            else:
+                against += strange
+        unsaid = [0.0, 0.0, 0.0]
+        for kind, slug, part in self._declared[entry]:
+            if slug not in said:
+                unsaid[kind] += part
+        return (shared / total if total else 0.0, min(1.0, against / 2), *unsaid)
 
 
 class Index:
@@ -217,6 +215,7 @@ class Index:
             _Family(counts, sizes, n * count) for n, counts in enumerate((grams, words, concepts))
         ]
         self._slots = _Slots(library, self.profiles)
+        self._general = [float(entry.general) for entry in self.entries]
 
     def query(self, text: str) -> Query:
         """Take a text apart; only the first :data:`LONGEST` characters are looked at."""
@@ -244,10 +243,10 @@ class Index:
             return []
         where: list[NDArray[np.intp]] = []
         weights: list[Vector] = []
-        asked = (query.grams, query.words, query.concepts)
+        terms = (query.grams, query.words, query.concepts)
         totals = [
-            family.look_up(terms, where, weights)
-            for family, terms in zip(self._families, asked, strict=True)
+            family.look_up(leg, where, weights)
+            for family, leg in zip(self._families, terms, strict=True)
         ]
         if not where:
             return []
@@ -256,36 +255,32 @@ class Index:
         base = scores.sum(axis=0)
         exact = self.exact.get(query.text)
         if exact is not None:
-            base[exact] += 9.0  # written just so: whatever else is close, it is looked at
+            base[exact] += _EXACT
         count = min(SHORTLIST, size)
         shortlist = np.argpartition(base, size - count)[size - count :]
-        slots = self._slots.weigh(query.concepts, shortlist.tolist())
-        agree, conflict, *unsaid = slots
-        rough = base[shortlist] - scores[2, shortlist] + agree - conflict - 0.3 * sum(unsaid)
-        order = np.argsort(-rough, kind="stable")[:FINALISTS]
-        entries: list[int] = shortlist[order].tolist()
-        grams, words = scores[0, entries].tolist(), scores[1, entries].tolist()
-        legs = np.stack([slot[order] for slot in slots], axis=1).tolist()
-        fuzzy = self._fuzzy(query, entries)
-        found_evidence = []
-        for i, entry in enumerate(entries):
-            concepts, conflict, an_object, action, person = legs[i]
-            ratio, phrasing = fuzzy[i]
-            found_evidence.append(
-                Evidence(
-                    entry,
-                    grams[i],
-                    words[i],
-                    concepts,
-                    conflict,
-                    an_object,
-                    action,
-                    person,
-                    ratio,
-                    phrasing,
-                )
-            )
-        return found_evidence
+        roughly = []
+        lexical = zip(
+            shortlist.tolist(),
+            scores[0, shortlist].tolist(),
+            scores[1, shortlist].tolist(),
+            strict=True,
+        )
+        asked = self._slots.prepare(query.concepts)
+        for entry, grams, words in lexical:
+            slots = self._slots.weigh(asked, query.concepts, entry)
+            conflict = slots[1]
+            rough = grams + words + slots[0] - conflict - 0.3 * (slots[2] + slots[3] + slots[4])
+            if entry == exact:
+                rough += _EXACT
+            general = 0.0 if conflict else self._general[entry]
+            roughly.append((rough, entry, (grams, words, *slots, general)))
+        roughly.sort(reverse=True)
+        finalists = roughly[:FINALISTS]
+        close = self._fuzzy(query, [entry for _, entry, _ in finalists])
+        return [
+            Evidence(entry, (*legs, ratio, float(entry == exact)), phrasing)
+            for (_, entry, legs), (ratio, phrasing) in zip(finalists, close, strict=True)
+        ]
 
     def _fuzzy(self, query: Query, entries: list[int]) -> list[tuple[float, str]]:
         """For each entry its closest phrasing to the whole text or to a clause of it."""

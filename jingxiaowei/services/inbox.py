@@ -30,6 +30,8 @@ from jingxiaowei.store.tables import (
 BODY, ADDRESS = b"inbox.body", b"identity.address"
 RECEIVED = Counter("jxw_inbox_messages_total", "Messages taken in", ["channel"])
 
+_MESSAGE = ("key", "conversation_id", "kind", "body", "sent_at", "received_at", "ready_at")
+
 Row = dict[str, Any]
 
 
@@ -82,6 +84,24 @@ class Inbox:
     def __init__(self, database: Database, bell: Bell) -> None:
         self._database = database
         self._bell = bell
+        insert = database.insert
+        self._put_resident = database.prepare(
+            insert(RESIDENT).on_conflict_do_nothing(), ("id", "created_at")
+        )
+        self._put_identity = database.prepare(
+            insert(IDENTITY).on_conflict_do_nothing(),
+            ("id", "channel", "account", "address", "resident_id", "created_at"),
+        )
+        self._put_conversation = database.prepare(
+            insert(CONVERSATION).values(holder=Holder.BOT, sent_since=0).on_conflict_do_nothing(),
+            ("id", "holder", "sent_since"),
+        )
+        self._put_message = database.prepare(
+            insert(INBOX)
+            .values(state=InboxState.NEW, decided="", recalled=False)
+            .on_conflict_do_nothing(index_elements=["key"]),
+            (*_MESSAGE, "state", "decided", "recalled"),
+        )
         self._group: GroupCommit[Arrival] = GroupCommit(self._flush)
         self._notices: GroupCommit[tuple[str, str]] = GroupCommit(self._flush_notices)
         self._received = {channel: RECEIVED.labels(channel) for channel in Channel}
@@ -172,9 +192,6 @@ class Inbox:
                 "sent_at": message.sent_at,
                 "received_at": now,
                 "ready_at": now + timedelta(seconds=message.settle),
-                "state": InboxState.NEW,
-                "decided": "",
-                "recalled": False,
             },
         )
 
@@ -186,7 +203,6 @@ class Inbox:
         # In one order everywhere: two processes with the same residents must not deadlock.
         identities = {a.identity["id"]: a.identity for a in arrivals}
         ordered = [identities[key] for key in sorted(identities)]
-        insert = self._database.insert
         stored = await connection.execute(
             select(IDENTITY.c.id).where(IDENTITY.c.id.in_(list(identities)))
         )
@@ -194,25 +210,15 @@ class Inbox:
         new = [row for row in ordered if row["id"] not in known]
         if new:  # most residents have been here before
             await self._insert_identities(connection, new)
-        await connection.execute(
-            insert(INBOX).on_conflict_do_nothing(index_elements=["key"]),
-            [a.message for a in arrivals],
-        )
+        await self._put_message.run(connection, [a.message for a in arrivals])
         await self._bell.announce(connection, Topic.INBOX)
         for channel, count in Counts(a.identity["channel"] for a in arrivals).items():
             self._received[Channel(channel)].inc(count)
 
     async def _insert_identities(self, connection: AsyncConnection, new: list[Row]) -> None:
-        insert = self._database.insert
-        await connection.execute(
-            insert(RESIDENT).on_conflict_do_nothing(),
-            [{"id": row["id"], "created_at": row["created_at"]} for row in new],
-        )
-        await connection.execute(insert(IDENTITY).on_conflict_do_nothing(), new)
-        await connection.execute(
-            insert(CONVERSATION).on_conflict_do_nothing(),
-            [{"id": row["id"], "holder": Holder.BOT, "sent_since": 0} for row in new],
-        )
+        await self._put_resident.run(connection, new)
+        await self._put_identity.run(connection, new)
+        await self._put_conversation.run(connection, new)
 
 
 def from_row(row: Any, cipher: Cipher, channel: Channel, account: str, sender: str) -> Incoming:

@@ -27,6 +27,7 @@ from jingxiaowei.store.tables import (
     CONVERSATION,
     IDENTITY,
     INBOX,
+    IS_NEW,
     MEDIA,
     OUTBOX,
     QUESTION,
@@ -112,6 +113,10 @@ class Ledger:
         self._database = database
         self._bell = bell
         self._desk = ""
+        self._put_outbox = database.prepare(
+            database.insert(OUTBOX).on_conflict_do_nothing(index_elements=["key"]), _OUTBOX_COLUMNS
+        )
+        self._done, self._heard, self._released = map(database.prepare, (_DONE, _HEARD, _RELEASE))
 
     async def lease(self, worker: str, limit: int, seconds: float) -> list[Thread]:
         """Take up to ``limit`` conversations that have a ready message, oldest first."""
@@ -120,7 +125,7 @@ class Ledger:
         ready = (
             select(INBOX.c.conversation_id)
             .join(CONVERSATION, CONVERSATION.c.id == INBOX.c.conversation_id)
-            .where(INBOX.c.state == InboxState.NEW, INBOX.c.ready_at <= now)
+            .where(IS_NEW, INBOX.c.ready_at <= now)
             .where((CONVERSATION.c.leased_until.is_(None)) | (CONVERSATION.c.leased_until < now))
             .order_by(INBOX.c.id)
             .limit(limit)
@@ -153,7 +158,7 @@ class Ledger:
     async def next_ready(self) -> float:
         """Seconds until something is worth looking at: a burst that settles, or the slow poll."""
         async with self._database.read() as connection:
-            query = select(func.min(INBOX.c.ready_at)).where(INBOX.c.state == InboxState.NEW)
+            query = select(func.min(INBOX.c.ready_at)).where(IS_NEW)
             soonest: datetime | None = (await connection.execute(query)).scalar()
         if soonest is None:
             return 5.0
@@ -388,10 +393,7 @@ class Ledger:
 
     async def _write(self, connection: AsyncConnection, rows: _Rows) -> None:
         insert = self._database.insert
-        if rows.outbox:
-            await connection.execute(
-                insert(OUTBOX).on_conflict_do_nothing(index_elements=["key"]), rows.outbox
-            )
+        await self._put_outbox.run(connection, rows.outbox)
         if rows.tickets:
             await connection.execute(insert(TICKET), rows.tickets)
         if rows.media:
@@ -407,11 +409,9 @@ class Ledger:
                 asked.on_conflict_do_update(index_elements=["key"], set_=again),
                 [rows.questions[key] for key in sorted(rows.questions)],
             )
-        await connection.execute(_DONE, rows.done)
-        if rows.heard:
-            await connection.execute(_HEARD, rows.heard)
-        if rows.released:
-            await connection.execute(_RELEASE, rows.released)
+        await self._done.run(connection, rows.done)
+        await self._heard.run(connection, rows.heard)
+        await self._released.run(connection, rows.released)
 
     async def _apply_events(self, connection: AsyncConnection, effects: list[Effects]) -> None:
         """Recalls and failed sends point at other rows by WeCom's ids."""
@@ -440,6 +440,20 @@ class Ledger:
 
 
 _MESSAGE_COLUMNS = ("id", "key", "conversation_id", "kind", "body", "sent_at", "recalled")
+_OUTBOX_COLUMNS = (
+    "key",
+    "conversation_id",
+    "inbox_id",
+    "kind",
+    "body",
+    "urgent",
+    "state",
+    "reason",
+    "attempts",
+    "created_at",
+    "not_before",
+    "expires_at",
+)
 _DONE = (
     update(INBOX)
     .where(INBOX.c.id == bindparam("row"))

@@ -5,6 +5,7 @@ message never overtakes the first. The idempotent key makes a resend after a cra
 """
 
 import asyncio
+import itertools
 import logging
 import secrets
 from collections import defaultdict
@@ -14,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 from prometheus_client import Counter
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import bindparam, case, func, select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -31,9 +32,17 @@ from jingxiaowei.services.inbox import ADDRESS
 from jingxiaowei.services.ledger import OUT_BODY
 from jingxiaowei.store.engine import Database
 from jingxiaowei.store.group import GroupCommit
-from jingxiaowei.store.tables import CONVERSATION, IDENTITY, OUTBOX, Holder, OutboxState
+from jingxiaowei.store.tables import (
+    CONVERSATION,
+    IDENTITY,
+    IS_PENDING,
+    OUTBOX,
+    Holder,
+    OutboxState,
+)
 
 BATCH = 200
+_WINDOW = 20  # rows looked at to see whether there is anything to do
 UNDER_WAY = 256  # sends at once
 _FAREWELL_SECONDS = 5
 LEASE_SECONDS = 60.0
@@ -85,6 +94,7 @@ class Outbox:
         self._bell = bell
         self._senders = senders
         self._name = secrets.token_hex(8)
+        self._finish, self._count, self._hold = map(database.prepare, (_FINISH, _COUNT, _HOLD))
         self._under_way: set[asyncio.Task[None]] = set()
         self._results: GroupCommit[Result] = GroupCommit(self._settle)
 
@@ -151,25 +161,38 @@ class Outbox:
 
     async def _due(self, connection: AsyncConnection, now: datetime, limit: int) -> list[int]:
         """Rows to send now: the urgent first, then the oldest, and of each conversation only the
-        oldest that waits, so that order is kept, whoever sends and whatever is being retried."""
+        first that waits, so that order is kept, whoever sends and whatever is being retried.
+
+        A row that is being retried holds up its own conversation only, and no emergency.
+        """
         free = (OUTBOX.c.leased_until.is_(None)) | (OUTBOX.c.leased_until < now)
-        window = await connection.execute(
+        ready = (
             select(OUTBOX.c.id, OUTBOX.c.conversation_id)
-            .where(OUTBOX.c.state == OutboxState.PENDING, OUTBOX.c.not_before <= now, free)
+            .where(IS_PENDING, OUTBOX.c.not_before <= now, free)
             .order_by(OUTBOX.c.urgent.desc(), OUTBOX.c.id)
-            .limit(limit)
         )
-        candidates = window.all()
-        if not candidates:
-            return []
-        oldest = await connection.execute(
-            select(func.min(OUTBOX.c.id).label("id"))
-            .where(OUTBOX.c.conversation_id.in_({row.conversation_id for row in candidates}))
-            .where(OUTBOX.c.state == OutboxState.PENDING)
+        due: list[int] = []
+        window = max(limit, _WINDOW)
+        for start in itertools.count(0, window):
+            # A window at a time: the cost doesn't grow with what waits behind.
+            candidates = (await connection.execute(ready.offset(start).limit(window))).all()
+            first = await self._first(connection, {row.conversation_id for row in candidates})
+            due += [row.id for row in candidates if row.id in first]
+            if len(due) >= limit or len(candidates) < window:
+                break
+        return due[:limit]
+
+    async def _first(self, connection: AsyncConnection, conversations: set[str]) -> set[int]:
+        """Of each conversation the row that goes next, whether or not it is free to go."""
+        if not conversations:
+            return set()
+        urgent = func.min(case((OUTBOX.c.urgent, OUTBOX.c.id)))
+        rows = await connection.execute(
+            select(func.coalesce(urgent, func.min(OUTBOX.c.id)).label("id"))
+            .where(OUTBOX.c.conversation_id.in_(conversations), IS_PENDING)
             .group_by(OUTBOX.c.conversation_id)
         )
-        first = {row.id for row in oldest}
-        return [row.id for row in candidates if row.id in first]
+        return {row.id for row in rows}
 
     async def _parcels(self, connection: AsyncConnection, ids: Sequence[int]) -> list[Parcel]:
         rows = await connection.execute(
@@ -246,15 +269,13 @@ class Outbox:
                 human.add(result.parcel.conversation_id)
         rows = [_row(result, now) for result in results]
         async with self._database.write() as connection:
-            await connection.execute(_FINISH, rows)
-            if counts:
-                await connection.execute(
-                    _COUNT, [{"conversation": key, "n": n} for key, n in sorted(counts.items())]
-                )
-            if human:
-                await connection.execute(
-                    _HOLD, [{"conversation": key, "now": now} for key in sorted(human)]
-                )
+            await self._finish.run(connection, rows)
+            await self._count.run(
+                connection, [{"conversation": key, "n": n} for key, n in sorted(counts.items())]
+            )
+            await self._hold.run(
+                connection, [{"conversation": key, "now": now} for key in sorted(human)]
+            )
             await self._bell.announce(connection, Topic.CHAT)
         self._bell.ring(Topic.CHAT)
         self._bell.ring(Topic.OUTBOX)  # the conversation's next row may go now
@@ -265,9 +286,7 @@ class Outbox:
     async def _next(self) -> float:
         """Seconds until the next row is due, at most the slow poll."""
         async with self._database.read() as connection:
-            query = select(func.min(OUTBOX.c.not_before)).where(
-                OUTBOX.c.state == OutboxState.PENDING
-            )
+            query = select(func.min(OUTBOX.c.not_before)).where(IS_PENDING)
             soonest: datetime | None = (await connection.execute(query)).scalar()
         if soonest is None:
             return 5.0

@@ -8,6 +8,7 @@ Commit: replies, tickets, missed questions and the messages' state, together or 
 crash before the commit leaves the messages to the next lease; after it, to nobody.
 """
 
+import asyncio
 import logging
 import os
 import secrets
@@ -73,7 +74,10 @@ class Turn:
         with TURN_SECONDS.time():
             duty = await self._on_duty()
             mind = self.content.mind  # one content for the whole batch
-            effects = [self._handle(mind, thread, duty) for thread in threads]
+            effects = []
+            for thread in threads:
+                effects.append(self._handle(mind, thread, duty))
+                await asyncio.sleep(0)  # thinking must not keep callbacks waiting
             await self.ledger.commit(self.name, effects)
         self.bell.ring(Topic.OUTBOX)
         return sum(len(thread.messages) for thread in threads)

@@ -6,13 +6,13 @@ of their own. On PostgreSQL both are one pool.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Table, event, select, text, update
+from sqlalchemy import Insert, Table, Update, event, select, text, update
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.engine import make_url
@@ -22,6 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from jingxiaowei.errors import StoreError
 from jingxiaowei.store import migrations
 from jingxiaowei.store.cipher import Cipher, new_key, unwrap, wrap
+from jingxiaowei.store.prepared import Prepared
 from jingxiaowei.store.tables import DATA_KEY
 
 _PRAGMAS = (
@@ -104,6 +105,10 @@ class Database:
     def insert(self, table: Table) -> Any:
         """An INSERT of this database's dialect, for ``on_conflict_do_nothing`` and its kin."""
         return (sqlite_insert if self.sqlite else pg_insert)(table)
+
+    def prepare(self, statement: Insert | Update, columns: Sequence[str] | None = None) -> Prepared:
+        """A statement for many rows, compiled once; ``columns`` names an INSERT's."""
+        return Prepared(statement, self.engine.dialect, columns)
 
     async def upgrade(self) -> None:
         """Bring the schema up to date.

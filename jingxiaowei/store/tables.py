@@ -62,6 +62,10 @@ def _moment(**options: Any) -> Any:
     return Field(sa_type=UTCDateTime, **options)
 
 
+# The keyed hash is the row's place: one tree on SQLite instead of a table and an index.
+_KEYED = {"sqlite_with_rowid": False}
+
+
 class InboxState(StrEnum):
     NEW = "new"
     DONE = "done"
@@ -136,6 +140,7 @@ class Resident(SQLModel, table=True):
     """
 
     __tablename__ = "resident"
+    __table_args__ = _KEYED
     id: str = Field(primary_key=True, max_length=32)
     area: str | None = Field(default=None, foreign_key="area.slug")
     created_at: datetime = _moment()
@@ -145,6 +150,7 @@ class ChannelIdentity(SQLModel, table=True):
     """A resident's id in one channel account; the primary key is the keyed hash of both."""
 
     __tablename__ = "channel_identity"
+    __table_args__ = _KEYED
     id: str = Field(primary_key=True, max_length=32)
     channel: str
     account: str
@@ -157,6 +163,7 @@ class Conversation(SQLModel, table=True):
     """会话: where one identity's dialogue stands. Its key is the identity's."""
 
     __tablename__ = "conversation"
+    __table_args__ = _KEYED
     id: str = Field(primary_key=True, max_length=32)
     holder: Holder = Field(default=Holder.BOT, sa_type=_choice(Holder))
     heard_at: datetime | None = _moment(default=None)  # the resident's last message
@@ -270,6 +277,7 @@ class UnansweredQuestion(SQLModel, table=True):
     """A question that the bot could not answer, masked, counted, waiting for an admin."""
 
     __tablename__ = "unanswered_question"
+    __table_args__ = _KEYED
     key: str = Field(primary_key=True, max_length=32)
     text: bytes = Field(sa_type=LargeBinary)
     nearest: str = ""  # entry ids, best first
@@ -339,3 +347,8 @@ OFFICER = core(Officer)
 SHIFT = core(DutyShift)
 AUDIT = core(AuditEvent)
 DATA_KEY = core(DataKey)
+
+# The partial indexes' conditions, in the index's own words: SQLite does not see that a bound
+# parameter is the constant, and would read the whole table.
+IS_NEW = text("inbox.state = 'new'")
+IS_PENDING = text("outbox.state = 'pending'")

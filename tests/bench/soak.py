@@ -15,7 +15,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,7 +30,7 @@ from jingxiaowei.pipeline.decide import Mind
 from jingxiaowei.pipeline.decision import Kind
 from jingxiaowei.pipeline.messages import Channel, OutgoingKind
 from jingxiaowei.services.curation import Curator
-from jingxiaowei.services.inbox import conversation_id, message_key
+from jingxiaowei.services.inbox import message_key
 from jingxiaowei.services.rehearsal import rehearse
 from jingxiaowei.store.engine import Database
 from jingxiaowei.store.tables import CONVERSATION, INBOX, OUTBOX, InboxState, OutboxState
@@ -153,14 +153,15 @@ class Town:
         self._calls: set[asyncio.Task[None]] = set()
 
     def say(self, count: int) -> None:
-        """Some residents write one message each; WeCom calls back about it."""
+        """Some residents write one message each, a few of them two; WeCom calls back about it."""
         for _ in range(count):
             number = len(self.said)
             who = f"wm{number % self._residents:04}"
+            if self.said and random.random() < 0.1:
+                who = self.said[-1].who
             # Each of a resident's messages is about something else.
-            text, answer = self._questions[
-                (number * 7 + number // self._residents) % len(self._questions)
-            ]
+            choice = number * 7 + number // self._residents
+            text, answer = self._questions[choice % len(self._questions)]
             msgid = self._fake.customer_says(ACCOUNT, who, text)
             self.said.append(Said(who, msgid, text, answer))
             # The far end takes its time, and now and then its answer is lost on the way.

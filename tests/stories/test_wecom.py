@@ -12,6 +12,8 @@ import aiohttp
 import pytest
 
 from jingxiaowei.app import open_house, running
+from jingxiaowei.content.checker import load_library
+from jingxiaowei.services.curation import today
 from jingxiaowei.services.roster import in_words
 from jingxiaowei.settings import PACKAGE, Settings
 from jingxiaowei.store.tables import (
@@ -217,8 +219,7 @@ async def a_picture_right_after_entering_is_not_lost(town: Town) -> None:
 async def put_on_duty(settings: Settings, userid: str, starts: datetime) -> None:
     """An officer with a shift of eight hours."""
     async with open_house(settings) as house:
-        await asyncio.to_thread(house.content.load)
-        await house.officers.sync_areas(house.content.library)
+        await house.officers.sync_areas(load_library(settings, today()))
         officer = await house.officers.add(
             userid, Role.POLICE, "a password that is long", "county-desk", wecom_userid=userid
         )
@@ -337,6 +338,7 @@ async def test_nobody_is_on_duty(settings: Settings, fake: FakeWeCom, tmp_path: 
 async def test_what_goes_wrong_at_the_far_end(town: Town) -> None:
     await a_revoked_token_is_renewed(town)
     await a_rate_limit_is_waited_out(town)
+    await a_reply_that_waits_keeps_only_its_resident_waiting(town)
     for errcode in (0, 45065):
         await a_lost_answer_does_not_send_twice(town, errcode)
     await the_last_of_five_is_kept_for_an_emergency(town)
@@ -365,6 +367,28 @@ async def a_rate_limit_is_waited_out(town: Town) -> None:
     await town.handled(asked)
     (row,) = await town.about(OUTBOX, "wmRate")
     assert (row.state, row.attempts) == (OutboxState.SENT, 2)
+
+
+async def a_reply_that_waits_keeps_only_its_resident_waiting(town: Town) -> None:
+    """And an emergency not even that."""
+    town.fake.fail_next("kf/send_msg", 45009)
+    await town.says("wmBlocked", QUESTION)
+    await town.waits("wmBlocked", "45009")
+    last = await town.says("wmBlocked", OTHER_QUESTION)
+
+    async def both() -> bool:
+        return len(await town.about(OUTBOX, "wmBlocked")) == 2
+
+    await until(both, "both replies are decided")
+    await town.caught_up()  # somebody else, behind both, is answered meanwhile
+    assert not town.phone("wmBlocked")
+    await town.says("wmBlocked", "我撞到人了，人受伤了")
+    assert (await town.hears("wmBlocked")).text == town.line("injury")
+    await town.time_passes()
+    await town.handled(last)
+    await town.hears("wmBlocked", 3)
+    order = [(ANSWER in one.text, OTHER_ANSWER in one.text) for one in town.phone("wmBlocked")]
+    assert order[1:] == [(True, False), (False, True)]
 
 
 async def a_lost_answer_does_not_send_twice(town: Town, errcode: int) -> None:

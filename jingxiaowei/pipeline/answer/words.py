@@ -9,6 +9,7 @@ from pathlib import Path
 import daachorse
 
 from jingxiaowei.content.model import Lexicon
+from jingxiaowei.content.normalise import compact
 
 Cut = Callable[[str], list[str]]
 
@@ -79,7 +80,9 @@ class Tokenizer:
 
     def __init__(self, lexicon: Lexicon, cache: Path | None = None) -> None:
         forms = [word for word in lexicon.words if word]
-        known = [word for word in forms if len(word) > 1]
+        # The formal names are whole words. Not the spoken forms: there are thousands, and jieba
+        # would cut them out of words that they are only a part of.
+        known = [compact(name) for name in lexicon.names.values() if len(name) > 1]
         try:
             self.words = rjieba_cut(known)
         except ImportError:

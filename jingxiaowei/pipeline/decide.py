@@ -14,6 +14,7 @@ from jingxiaowei.pipeline.answer.index import LONGEST, Index
 from jingxiaowei.pipeline.answer.judge import ANSWER, ASK, CLOSE, Judge, Ruling
 from jingxiaowei.pipeline.answer.words import Tokenizer
 from jingxiaowei.pipeline.decision import Candidate, Decision, Kind, Known, Need, Reason
+from jingxiaowei.pipeline.dialogue import Reading, leans, next_topic, readings
 from jingxiaowei.pipeline.emergency import Watch
 from jingxiaowei.pipeline.mask import holds_number
 from jingxiaowei.pipeline.messages import Incoming, MessageKind, Option
@@ -105,10 +106,11 @@ class Mind:
         return self._answer(text, known)
 
     def _answer(self, text: str, known: Known) -> Decision:
-        ruling = self.judge.rule(self.index.query(text))
+        reading, ruling = self._understand(text, known)
         best = ruling.candidates[0].score if ruling.candidates else 0.0
         if best >= ANSWER and not self._close(ruling):
-            return self._give(self.library.by_id[ruling.candidates[0].faq], known, ruling)
+            entry = self.library.by_id[ruling.candidates[0].faq]
+            return self._give(entry, known, ruling, reading.whole)
         signpost = self._signpost(text, ruling) if best < ANSWER else None
         if signpost is not None:
             return signpost
@@ -116,11 +118,29 @@ class Mind:
             return self._ask_back(ruling)
         return self._unknown(ruling)
 
+    def _understand(self, text: str, known: Known) -> tuple[Reading, Ruling]:
+        """The reading that the judge is surest of; one that stands well alone is left alone."""
+        alone, *carried = readings(self.index, text, known.topic)
+        ruling = self.judge.rule_text(alone.text)
+        sure = ruling.candidates[0].score if ruling.candidates else 0.0
+        if not carried or (sure >= ANSWER and not leans(self.index, text)):
+            return alone, ruling
+        best, found = alone, ruling
+        for reading in carried:
+            other = self.judge.rule(self.index.query(reading.text, reading.before))
+            score = other.candidates[0].score if other.candidates else 0.0
+            if score > sure:
+                best, found, sure = reading, other, score
+        if best is not alone:
+            because = Reason("dialogue", f"接着上一句理解成：{best.whole}")
+            found = Ruling(found.candidates, (because, *found.reasons))
+        return best, found
+
     def _close(self, ruling: Ruling) -> bool:
         scores = [candidate.score for candidate in ruling.candidates[:2]]
         return len(scores) == 2 and scores[0] - scores[1] < CLOSE
 
-    def _give(self, entry: FaqEntry, known: Known, ruling: Ruling) -> Decision:
+    def _give(self, entry: FaqEntry, known: Known, ruling: Ruling, asked: str) -> Decision:
         return Decision(
             Kind.ANSWER,
             self.speech.answer(entry, known.today),
@@ -128,6 +148,7 @@ class Mind:
             fact=entry.fact,
             score=ruling.candidates[0].score if ruling.candidates else 1.0,
             candidates=ruling.candidates,
+            topic=next_topic(entry.id, asked),
             reasons=ruling.reasons,
         )
 
@@ -218,7 +239,8 @@ class Mind:
             entry = self.library.by_id.get(tap.removeprefix("faq-"))
             if entry is not None:
                 chosen = (Candidate(entry.id, entry.fact, 1.0, entry.title),)
-                return self._give(entry, known, Ruling(chosen, (Reason("tap", "点了按钮"),)))
+                ruling = Ruling(chosen, (Reason("tap", "点了按钮"),))
+                return self._give(entry, known, ruling, entry.title)
         if tap == "human":
             return self._human(known)
         if tap == "popular":

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
+from jingxiaowei.pipeline.dialogue import Topic
 from jingxiaowei.pipeline.messages import Option
 
 
@@ -68,6 +69,7 @@ class Known:
         code: the code that a ticket opened by this decision will carry.
         open_code: the code of the resident's ticket that waits already, or empty.
         handed_over: a human has the conversation.
+        topic: what was answered last, while it is fresh.
     """
 
     today: date
@@ -75,6 +77,7 @@ class Known:
     code: str
     open_code: str = ""
     handed_over: bool = False
+    topic: Topic | None = None
     privacy_page: str = "/privacy"
 
 
@@ -93,5 +96,6 @@ class Decision:
     need: Need | None = None
     transfer: bool = False
     missed: bool = False  # goes into the list of unanswered questions
+    topic: Topic | None = None  # what the conversation is about from here on; None: as before
     urgent: bool = False  # may use the message slot that is kept for emergencies
     reasons: tuple[Reason, ...] = ()

@@ -20,45 +20,45 @@ _CHANNEL = "jingxiaowei"
 log = logging.getLogger(__name__)
 
 
-class Topic(StrEnum):
+class Stage(StrEnum):
     INBOX = "inbox"
     OUTBOX = "outbox"
     CHAT = "chat"
 
 
 class Bell:
-    """Rings for a topic and waits for one."""
+    """Rings for a stage and waits for one."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._events: dict[Topic, set[asyncio.Event]] = defaultdict(set)
+        self._events: dict[Stage, set[asyncio.Event]] = defaultdict(set)
 
-    async def announce(self, connection: AsyncConnection, topic: Topic) -> None:
+    async def announce(self, connection: AsyncConnection, stage: Stage) -> None:
         """Tell the other processes, once this transaction commits (PostgreSQL only)."""
         if not self._database.sqlite:
             await connection.execute(
-                text("SELECT pg_notify(:channel, :topic)"), {"channel": _CHANNEL, "topic": topic}
+                text("SELECT pg_notify(:channel, :stage)"), {"channel": _CHANNEL, "stage": stage}
             )
 
-    def ring(self, topic: Topic) -> None:
-        """Wake who waits for the topic in this process."""
-        for event in self._events[topic]:
+    def ring(self, stage: Stage) -> None:
+        """Wake who waits for the stage in this process."""
+        for event in self._events[stage]:
             event.set()
 
-    async def wait(self, topic: Topic, seconds: float) -> bool:
-        """Until the topic rings, or some seconds have passed; whether it rang."""
-        with self.subscribe(topic) as event:
+    async def wait(self, stage: Stage, seconds: float) -> bool:
+        """Until the stage rings, or some seconds have passed; whether it rang."""
+        with self.subscribe(stage) as event:
             return await wait_for(event, seconds)
 
     @contextlib.contextmanager
-    def subscribe(self, topic: Topic) -> Iterator[asyncio.Event]:
+    def subscribe(self, stage: Stage) -> Iterator[asyncio.Event]:
         """An event that is set at each ring from here on; clear it before looking."""
         event = asyncio.Event()
-        self._events[topic].add(event)
+        self._events[stage].add(event)
         try:
             yield event
         finally:
-            self._events[topic].discard(event)
+            self._events[stage].discard(event)
 
     async def listen(self) -> None:
         """Pass the other processes' rings on, for as long as the task lives."""
@@ -82,7 +82,7 @@ class Bell:
 
     def _heard(self, _connection: object, _pid: int, _channel: str, payload: object) -> None:
         with contextlib.suppress(ValueError):
-            self.ring(Topic(str(payload)))
+            self.ring(Stage(str(payload)))
 
 
 async def wait_for(event: asyncio.Event, seconds: float) -> bool:

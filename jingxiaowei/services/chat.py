@@ -18,7 +18,7 @@ from jingxiaowei.pipeline.messages import (
     OutgoingKind,
     Receipt,
 )
-from jingxiaowei.services.bell import Bell, Topic, wait_for
+from jingxiaowei.services.bell import Bell, Stage, wait_for
 from jingxiaowei.services.inbox import BODY, Inbox, conversation_id, message_key
 from jingxiaowei.services.ledger import DECISION, OUT_BODY
 from jingxiaowei.services.media import MediaKeeper
@@ -77,7 +77,7 @@ class ChatRoom:
 
     async def wait(self, sender: str, seconds: float) -> None:
         """Until a line may be there, at most some seconds."""
-        await self._bell.wait(Topic.CHAT, min(seconds, _LOOK_SECONDS))
+        await self._bell.wait(Stage.CHAT, min(seconds, _LOOK_SECONDS))
 
     async def reply_to(self, message_id: str, sender: str, seconds: float) -> Reply | None:
         """What the bot said to one message, or None when it takes longer."""
@@ -85,7 +85,7 @@ class ChatRoom:
         key = message_key(cipher, Channel.WEB, ACCOUNT, message_id)
         try:
             async with asyncio.timeout(seconds):
-                with self._bell.subscribe(Topic.CHAT) as rung:
+                with self._bell.subscribe(Stage.CHAT) as rung:
                     while True:
                         rung.clear()
                         reply = await self._reply(key)

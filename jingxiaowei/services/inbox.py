@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from jingxiaowei.errors import StoreError
 from jingxiaowei.pipeline.messages import Channel, Incoming, MessageKind
-from jingxiaowei.services.bell import Bell, Topic
+from jingxiaowei.services.bell import Bell, Stage
 from jingxiaowei.store.cipher import Cipher
 from jingxiaowei.store.engine import Database
 from jingxiaowei.store.group import GroupCommit
@@ -118,7 +118,7 @@ class Inbox:
             await self._group.add([self._arrival(message) for message in batch])
         except (SQLAlchemyError, OSError) as error:
             raise StoreError(f"the inbox did not take a message: {type(error).__name__}") from error
-        self._bell.ring(Topic.INBOX)
+        self._bell.ring(Stage.INBOX)
 
     async def receive_page(self, open_kfid: str, cursor: str, messages: Sequence[Incoming]) -> None:
         """Store a pulled page and how far it reaches, both or neither."""
@@ -135,7 +135,7 @@ class Inbox:
         except (SQLAlchemyError, OSError) as error:
             raise StoreError(f"the inbox did not take a page: {type(error).__name__}") from error
         if arrivals:
-            self._bell.ring(Topic.INBOX)
+            self._bell.ring(Stage.INBOX)
 
     async def note_account(self, open_kfid: str, token: str) -> None:
         """Remember that an account has something, and the token to fetch it with."""
@@ -211,7 +211,7 @@ class Inbox:
         if new:  # most residents have been here before
             await self._insert_identities(connection, new)
         await self._put_message.run(connection, [a.message for a in arrivals])
-        await self._bell.announce(connection, Topic.INBOX)
+        await self._bell.announce(connection, Stage.INBOX)
         for channel, count in Counts(a.identity["channel"] for a in arrivals).items():
             self._received[Channel(channel)].inc(count)
 

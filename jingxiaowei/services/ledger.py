@@ -10,15 +10,16 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import LargeBinary, bindparam, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from jingxiaowei.content.normalise import compact
 from jingxiaowei.pipeline.decision import Decision, Kind, Need
+from jingxiaowei.pipeline.dialogue import Topic
 from jingxiaowei.pipeline.mask import mask
 from jingxiaowei.pipeline.messages import Channel, Incoming, MessageKind, OutgoingKind
-from jingxiaowei.services.bell import Bell, Topic
+from jingxiaowei.services.bell import Bell, Stage
 from jingxiaowei.services.inbox import ADDRESS, from_row, message_key
 from jingxiaowei.store.cipher import Cipher, token
 from jingxiaowei.store.engine import Database
@@ -38,14 +39,18 @@ from jingxiaowei.store.tables import (
     OutboxState,
     QuestionState,
     TicketState,
+    UTCDateTime,
 )
 
-OUT_BODY, DECISION, QUESTION_TEXT, FAR_ID = (
+OUT_BODY, DECISION, QUESTION_TEXT, FAR_ID, TOPIC = (
     b"outbox.body",
     b"inbox.decision",
     b"question.text",
     b"media.far_id",
+    b"conversation.topic",
 )
+# After so long "多少钱？" asks about something else.
+TOPIC_LIFE = timedelta(minutes=15)
 # How long a reply is worth sending: WeCom's 48 hours, its welcome code's 20 seconds.
 _REPLY_LIFE = timedelta(hours=48)
 _WELCOME_LIFE = timedelta(seconds=20)
@@ -70,6 +75,7 @@ class Thread:
     holder: Holder
     held_at: datetime | None
     open_code: str
+    topic: Topic | None
     messages: tuple[Incoming, ...]
     row_ids: tuple[int, ...]
     recalled_keys: frozenset[str]
@@ -172,6 +178,8 @@ class Ledger:
                 CONVERSATION.c.id,
                 CONVERSATION.c.holder,
                 CONVERSATION.c.held_at,
+                CONVERSATION.c.topic,
+                CONVERSATION.c.topic_at,
                 IDENTITY.c.channel,
                 IDENTITY.c.account,
                 IDENTITY.c.address,
@@ -210,12 +218,19 @@ class Ledger:
                     place.holder,
                     place.held_at,
                     codes.get(key, ""),
+                    self._topic(place),
                     messages,
                     tuple(r.id for r in rows),
                     frozenset(taken_back),
                 )
             )
         return threads
+
+    def _topic(self, place: Any) -> Topic | None:
+        """What the conversation was about a moment ago."""
+        if place.topic is None or datetime.now(UTC) - place.topic_at > TOPIC_LIFE:
+            return None
+        return Topic(**self._database.cipher.open_json(TOPIC, place.topic))
 
     async def _open_codes(self, connection: AsyncConnection, ids: list[str]) -> dict[str, str]:
         """The tickets that wait for a human, by conversation."""
@@ -253,7 +268,7 @@ class Ledger:
                 self._gather(effect, rows)
             await self._write(connection, rows)
             await self._apply_events(connection, ours)
-            await self._bell.announce(connection, Topic.OUTBOX)
+            await self._bell.announce(connection, Stage.OUTBOX)
 
     async def _still_ours(
         self, connection: AsyncConnection, worker: str, effects: Sequence[Effects]
@@ -289,7 +304,15 @@ class Ledger:
             "held": effect.held_at,
         }
         if effect.spoken:
-            rows.heard.append(release | {"heard": max(m.sent_at for m in effect.spoken)})
+            topic = decision.topic if decision else None
+            rows.heard.append(
+                release
+                | {
+                    "heard": max(m.sent_at for m in effect.spoken),
+                    "about": cipher.seal_json(TOPIC, topic) if topic else None,
+                    "about_at": now if topic else None,
+                }
+            )
         else:
             rows.released.append(release)
         # What was said stands in the outbox already.
@@ -468,7 +491,12 @@ _RELEASE = (
     .where(CONVERSATION.c.id == bindparam("conversation"))
     .values(leased_by=None, leased_until=None, holder=bindparam("who"), held_at=bindparam("held"))
 )
-_HEARD = _RELEASE.values(heard_at=bindparam("heard"), sent_since=0)
+_HEARD = _RELEASE.values(
+    heard_at=bindparam("heard"),
+    sent_since=0,
+    topic=func.coalesce(bindparam("about", type_=LargeBinary()), CONVERSATION.c.topic),
+    topic_at=func.coalesce(bindparam("about_at", type_=UTCDateTime()), CONVERSATION.c.topic_at),
+)
 
 
 def _recalled_key(cipher: Cipher, recall: Incoming) -> str:

@@ -11,7 +11,7 @@ from sqlalchemy import insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from jingxiaowei.errors import JingxiaoweiError
-from jingxiaowei.services.bell import Bell, Topic, wait_for
+from jingxiaowei.services.bell import Bell, Stage, wait_for
 from jingxiaowei.services.ledger import FAR_ID
 from jingxiaowei.store.cipher import token
 from jingxiaowei.store.engine import Database
@@ -62,7 +62,7 @@ class MediaKeeper:
         """Fetch what is wanted, for as long as the task lives."""
         if self._fetch is None:
             return
-        with self._bell.subscribe(Topic.OUTBOX) as rung:  # a turn may have asked for one
+        with self._bell.subscribe(Stage.OUTBOX) as rung:  # a turn may have asked for one
             while True:
                 rung.clear()
                 try:

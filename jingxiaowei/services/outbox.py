@@ -27,7 +27,7 @@ from jingxiaowei.pipeline.messages import (
     OutgoingKind,
     Receipt,
 )
-from jingxiaowei.services.bell import Bell, Topic, wait_for
+from jingxiaowei.services.bell import Bell, Stage, wait_for
 from jingxiaowei.services.inbox import ADDRESS
 from jingxiaowei.services.ledger import OUT_BODY
 from jingxiaowei.store.engine import Database
@@ -44,6 +44,7 @@ from jingxiaowei.store.tables import (
 BATCH = 200
 _WINDOW = 20  # rows looked at to see whether there is anything to do
 UNDER_WAY = 256  # sends at once
+_WORTH_LEASING = 64  # a lease is a transaction: not for each single send that ends
 _FAREWELL_SECONDS = 5
 LEASE_SECONDS = 60.0
 # 微信客服 takes five messages after a resident's last one; the fifth is kept for an emergency.
@@ -96,12 +97,13 @@ class Outbox:
         self._name = secrets.token_hex(8)
         self._finish, self._count, self._hold = map(database.prepare, (_FINISH, _COUNT, _HOLD))
         self._under_way: set[asyncio.Task[None]] = set()
+        self._room = asyncio.Event()
         self._results: GroupCommit[Result] = GroupCommit(self._settle)
 
     async def run(self) -> None:
         """Deliver for as long as the task lives; what is under way at the end is finished."""
         try:
-            with self._bell.subscribe(Topic.OUTBOX) as rung:
+            with self._bell.subscribe(Stage.OUTBOX) as rung:
                 while True:
                     rung.clear()
                     try:
@@ -127,16 +129,19 @@ class Outbox:
     async def _start_batch(self) -> int:
         """Lease as many rows as there is room for and send each on its own: one that is slow or
         fails keeps nobody waiting. How many were started."""
-        room = UNDER_WAY - len(self._under_way)
-        if room <= 0:
-            await asyncio.wait(self._under_way, return_when=asyncio.FIRST_COMPLETED)
-            return 1
+        while (room := UNDER_WAY - len(self._under_way)) < _WORTH_LEASING:
+            self._room.clear()
+            await self._room.wait()
         parcels = await self._lease(min(room, BATCH))
         for parcel in parcels:
             task = asyncio.create_task(self._deliver(parcel))
             self._under_way.add(task)
-            task.add_done_callback(self._under_way.discard)
+            task.add_done_callback(self._make_room)
         return len(parcels)
+
+    def _make_room(self, task: asyncio.Task[None]) -> None:
+        self._under_way.discard(task)
+        self._room.set()
 
     async def _lease(self, limit: int) -> list[Parcel]:
         now = datetime.now(UTC)
@@ -276,9 +281,9 @@ class Outbox:
             await self._hold.run(
                 connection, [{"conversation": key, "now": now} for key in sorted(human)]
             )
-            await self._bell.announce(connection, Topic.CHAT)
-        self._bell.ring(Topic.CHAT)
-        self._bell.ring(Topic.OUTBOX)  # the conversation's next row may go now
+            await self._bell.announce(connection, Stage.CHAT)
+        self._bell.ring(Stage.CHAT)
+        self._bell.ring(Stage.OUTBOX)  # the conversation's next row may go now
         for row in rows:
             if row["to"] is not OutboxState.PENDING:
                 DELIVERED.labels(row["to"].value).inc()

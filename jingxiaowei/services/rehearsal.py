@@ -9,6 +9,7 @@ import orjson
 
 from jingxiaowei.pipeline.decide import Mind
 from jingxiaowei.pipeline.decision import Decision, Desk, Kind, Known
+from jingxiaowei.pipeline.dialogue import Topic
 from jingxiaowei.pipeline.messages import Channel, Incoming, MessageKind
 from jingxiaowei.services.curation import today
 
@@ -16,13 +17,13 @@ from jingxiaowei.services.curation import today
 _KINDS = {Kind.NOTICE: "command", Kind.WELCOME: "command", Kind.QUIET: "command"}
 
 
-def rehearse(mind: Mind, text: str) -> Decision:
-    """The decision on one text that stands alone, with somebody at the desk."""
+def rehearse(mind: Mind, text: str, topic: Topic | None = None) -> Decision:
+    """The decision on one text, after what was answered before, with somebody at the desk."""
     message = Incoming(
         Channel.WEB, "rehearsal", "rehearsal", "1", MessageKind.TEXT, datetime.now(UTC), text=text
     )
     desk = Desk(True, "", mind.library.desk().phone)
-    decision = mind.decide([message], Known(today(), desk, code="XXXXX"))
+    decision = mind.decide([message], Known(today(), desk, code="XXXXX", topic=topic))
     if decision.candidates:
         return decision
     # An emergency or small talk needs none; who rehearses wants to see them whatever the kind.
@@ -51,20 +52,27 @@ def explain(mind: Mind, text: str) -> str:
 
 
 def answer_lines(mind: Mind, lines: Iterable[bytes]) -> Iterator[str]:
-    """One JSON object out for each line in, in order, as the contract has it."""
+    """One JSON object out for each line in, in order, as the contract has it.
+
+    Lines that share a session are one conversation.
+    """
+    topics: dict[str, Topic] = {}
     for line in lines:
         if line.strip():
-            yield orjson.dumps(_answer_line(mind, line)).decode()
+            yield orjson.dumps(_answer_line(mind, line, topics)).decode()
 
 
-def _answer_line(mind: Mind, line: bytes) -> dict[str, Any]:
+def _answer_line(mind: Mind, line: bytes, topics: dict[str, Topic]) -> dict[str, Any]:
     try:
         asked = orjson.loads(line)
     except orjson.JSONDecodeError as error:
         return {"id": None, "error": f"not JSON: {error}"}
     if not isinstance(asked, dict) or not isinstance(asked.get("text"), str) or "id" not in asked:
         return {"id": None, "error": 'a line is {"id": …, "text": "…"}, "session" is optional'}
-    decision = rehearse(mind, asked["text"])
+    session = asked.get("session")
+    decision = rehearse(mind, asked["text"], topics.get(str(session)) if session else None)
+    if session and decision.topic is not None:
+        topics[str(session)] = decision.topic
     answer: dict[str, Any] = {
         "id": asked["id"],
         "kind": _KINDS.get(decision.kind, decision.kind.value),

@@ -23,7 +23,7 @@ from prometheus_client import Counter, Histogram
 from jingxiaowei.pipeline.decide import Mind
 from jingxiaowei.pipeline.decision import Decision, Kind, Known, Need, Reason
 from jingxiaowei.pipeline.messages import SPOKEN, Channel, Incoming, MessageKind
-from jingxiaowei.services.bell import Bell, Topic, wait_for
+from jingxiaowei.services.bell import Bell, Stage, wait_for
 from jingxiaowei.services.ledger import Effects, Ledger, Thread
 from jingxiaowei.services.roster import LOCAL, Duty, Roster
 from jingxiaowei.store.tables import Holder
@@ -79,12 +79,12 @@ class Turn:
                 effects.append(self._handle(mind, thread, duty))
                 await asyncio.sleep(0)  # thinking must not keep callbacks waiting
             await self.ledger.commit(self.name, effects)
-        self.bell.ring(Topic.OUTBOX)
+        self.bell.ring(Stage.OUTBOX)
         return sum(len(thread.messages) for thread in threads)
 
     async def run(self) -> None:
         """Handle batches for as long as the task lives."""
-        with self.bell.subscribe(Topic.INBOX) as rung:
+        with self.bell.subscribe(Stage.INBOX) as rung:
             while True:
                 rung.clear()
                 try:
@@ -111,6 +111,7 @@ class Turn:
             code=new_code(),
             open_code=thread.open_code,
             handed_over=holder is Holder.HUMAN,
+            topic=thread.topic,
         )
         decision = _decide(mind, spoken, known, thread.conversation_id)
         DECIDED.labels(decision.kind).inc()

@@ -169,6 +169,8 @@ class Conversation(SQLModel, table=True):
     heard_at: datetime | None = _moment(default=None)  # the resident's last message
     sent_since: int = 0  # messages sent since then, of WeCom's five
     held_at: datetime | None = _moment(default=None)  # a human's last sign of life
+    topic: bytes | None = Field(default=None, sa_type=LargeBinary)  # what a follow-up follows
+    topic_at: datetime | None = _moment(default=None)
     leased_by: str | None = None
     leased_until: datetime | None = _moment(default=None)
 
@@ -206,7 +208,7 @@ class OutboxMessage(SQLModel, table=True):
     __table_args__ = (
         Index(
             "ix_outbox_waiting",
-            "urgent",
+            text("urgent DESC"),
             "id",
             sqlite_where=text("state = 'pending'"),
             postgresql_where=text("state = 'pending'"),

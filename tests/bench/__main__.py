@@ -1,4 +1,4 @@
-"""``python -m tests.bench [callbacks] [answers] [start]``: everything, or what is named."""
+"""``python -m tests.bench [callbacks] [kf] [answers] [start]``: everything, or what is named."""
 
 import asyncio
 import contextlib
@@ -14,10 +14,10 @@ import asyncpg
 from sqlalchemy.engine import make_url
 
 from jingxiaowei.services.curation import Curator
-from tests.bench import answers, callbacks
+from tests.bench import answers, callbacks, kf
 from tests.conftest import make_settings
 
-MESSAGES = 20_000
+MESSAGES, KF_MESSAGES = 3_800, 4_000
 
 
 @contextlib.contextmanager
@@ -39,7 +39,10 @@ def databases(folder: Path) -> Iterator[list[tuple[str, str]]]:
 
     try:
         yield [
-            (f"sqlite+aiosqlite:///{folder}/acks.db", f"sqlite+aiosqlite:///{folder}/replies.db"),
+            (
+                f"sqlite+aiosqlite:///{folder}/acks{time.time_ns()}.db",
+                f"sqlite+aiosqlite:///{folder}/replies.db",
+            ),
             (asyncio.run(create("acks")), asyncio.run(create("replies"))),
         ]
     finally:
@@ -66,6 +69,15 @@ def bench_callbacks(folder: Path, questions: list[str]) -> None:
             )
     again = callbacks.bare(MESSAGES)
     print(f"bare POST, after     {again.rate:8.0f}/s")
+
+
+def bench_kf(folder: Path, questions: list[str]) -> None:
+    bare = kf.relay(questions, KF_MESSAGES, folder)
+    print(f"kf bare relay        {bare:8.0f}/s")
+    with databases(folder) as urls:
+        for url, _ in urls:
+            rate = kf.product(questions, KF_MESSAGES, folder, url)
+            print(f"kf {url.split('+')[0]:10}        {rate:8.0f}/s  {rate / bare:.2f} of the relay")
 
 
 def bench_answers(folder: Path) -> None:
@@ -103,18 +115,21 @@ def bench_start(folder: Path) -> None:
 
 
 def main() -> None:
-    wanted = set(sys.argv[1:]) or {"callbacks", "answers", "start"}
+    wanted = set(sys.argv[1:]) or {"callbacks", "kf", "answers", "start"}
     with tempfile.TemporaryDirectory(prefix="jxw-bench-") as name:
         folder = Path(name)
         if "start" in wanted:
             bench_start(folder)
         if "answers" in wanted:
             bench_answers(folder)
+        curator = Curator(make_settings(folder, "sqlite+aiosqlite://"))
+        entries = curator.load().library.entries
+        # Each question differs from all others, so that nothing is answered from memory twice.
+        questions = [text for e in entries for text in (*e.phrasings, *e.cases.hit)]
         if "callbacks" in wanted:
-            curator = Curator(make_settings(folder, "sqlite+aiosqlite://"))
-            entries = curator.load().library.entries
-            questions = [phrasing for entry in entries for phrasing in entry.phrasings[:3]]
             bench_callbacks(folder, questions)
+        if "kf" in wanted:
+            bench_kf(folder, questions)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import hashlib
 import multiprocessing
 import os
 import struct
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -98,6 +99,7 @@ async def _product(ready: object, settings: Settings, think: bool) -> None:
 
 
 def _child(main: object, *arguments: object) -> None:
+    sys.setswitchinterval(0.0002)  # as serve does
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(main(*arguments))  # type: ignore[operator]
 

@@ -125,7 +125,7 @@ class Product:
                     self.address = found[0]
                     return
         tail = self._log.read_text("utf-8", errors="replace")[-2000:]
-        raise SystemExit(f"the product did not start:\n{tail}")
+        raise RuntimeError(f"the product did not start:\n{tail}")
 
     async def end(self, how: signal.Signals) -> None:
         if self._process is not None:
@@ -234,6 +234,7 @@ async def soak(
 def _environment(fake: FakeWeCom, folder: Path, database_url: str) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("JXW_")}
     return kept | {
+        "JXW_MODE": "demo",
         "JXW_DATABASE_URL": database_url,
         "JXW_DATA_DIR": str(folder),
         "JXW_SECRET_KEY": SECRET,
@@ -258,7 +259,8 @@ async def _kill_and_talk(product: Product, town: Town, messages: int, kills: int
         if random.random() < 0.15:
             await asyncio.sleep(random.uniform(0.05, 1.5))
         else:
-            await product.ready() if life else None
+            if life:
+                await product.ready()
             await asyncio.sleep(random.uniform(0.05, 1.8))
         await product.end(signal.SIGKILL)
         await product.start()

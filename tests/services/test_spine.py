@@ -269,3 +269,19 @@ async def test_what_is_not_stored_is_not_acknowledged(spine: Spine) -> None:
         await connection.execute(text("DROP TABLE inbox"))
     with pytest.raises(StoreError, match="inbox"):
         await spine.inbox.receive([said("你好")])
+
+
+async def test_a_follow_up_is_understood_for_a_while(spine: Spine) -> None:
+    async def ask(words: str, key: str) -> str:
+        await spine.inbox.receive([said(words, message_id=key)])
+        await spine.settle()
+        return spine.far.texts("resident-1")[-1]
+
+    first = await ask("护照丢了怎么补办", "t1")
+    assert "120" in await ask("多少钱", "t2")
+    async with spine.database.write() as connection:
+        long_ago = datetime.now(UTC) - timedelta(hours=1)
+        await connection.execute(update(CONVERSATION).values(topic_at=long_ago))
+    assert await ask("多少钱", "t3") != first
+    (conversation,) = await spine.rows(CONVERSATION)
+    assert "护照".encode() not in (conversation.topic or b"")

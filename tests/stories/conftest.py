@@ -15,7 +15,7 @@ from sqlalchemy import select, update
 from jingxiaowei.app import House, running
 from jingxiaowei.channels.wecom.callback import PATH
 from jingxiaowei.pipeline.messages import Channel
-from jingxiaowei.services.bell import Topic
+from jingxiaowei.services.bell import Stage
 from jingxiaowei.services.inbox import conversation_id, message_key
 from jingxiaowei.settings import Settings
 from jingxiaowei.store.tables import CONVERSATION, INBOX, OUTBOX, InboxState, OutboxState
@@ -125,7 +125,7 @@ class Town:
         """Every back-off is over."""
         async with self.house.database.write() as connection:
             await connection.execute(update(OUTBOX).values(not_before=datetime.now(UTC)))
-        self.house.bell.ring(Topic.OUTBOX)
+        self.house.bell.ring(Stage.OUTBOX)
 
     def line(self, key: str, **fields: object) -> str:
         """A line of the voice."""

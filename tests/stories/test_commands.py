@@ -29,14 +29,18 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
-    """Nothing of the machine's own settings; everything of ours in the test's folder."""
+    """Nothing of the machine's own settings; everything of ours in the test's folder, and one
+    file of the shipped answers, which load quicker than all.
+    """
+    (tmp_path / "few").mkdir()
+    shutil.copy(ROOT / "faq" / "hukou" / "id-card.yaml", tmp_path / "few")
     return {
         "PATH": os.defpath,
         "LANG": "C.UTF-8",
         "PYTHONPATH": str(ROOT),
         "JXW_DATA_DIR": str(tmp_path / "data"),
         "JXW_DATABASE_URL": f"sqlite+aiosqlite:///{tmp_path}/data/test.db",
-        "JXW_FAQ_DIR": str(ROOT / "faq"),
+        "JXW_FAQ_DIR": str(tmp_path / "few"),
         "JXW_TAGS_DIR": str(ROOT / "tags"),
         "JXW_PORT": "0",
     }
@@ -75,7 +79,7 @@ def one_sentence(done: subprocess.CompletedProcess[str]) -> str:
 
 
 def test_the_shipped_content_is_in_order(run: Run) -> None:
-    done = run("check", "--json")
+    done = run("check", "--json", JXW_FAQ_DIR=str(ROOT / "faq"))
     report = json.loads(done.stdout)
     assert done.returncode == 0
     assert report["ok"] is True
@@ -87,8 +91,7 @@ def test_the_shipped_content_is_in_order(run: Run) -> None:
 
 
 def test_every_problem_is_named_with_file_and_line(run: Run, tmp_path: Path) -> None:
-    faq = tmp_path / "faq"
-    shutil.copytree(ROOT / "faq", faq)
+    faq = tmp_path / "few"
     (faq / "broken.yaml").write_text("- id: one\n  fact: [\n", encoding="utf-8")
     (faq / "poor.yaml").write_text(
         "- id: poor-entry\n  fact: H99\n  domain: moon\n  title: 缺这缺那\n", encoding="utf-8"
@@ -113,7 +116,7 @@ def test_one_question_is_answered_with_reasons(run: Run) -> None:
     assert done.returncode == 0
     assert "补领" in done.stdout
     assert "H03" in done.stdout
-    assert run("ask").returncode != 0  # neither a text nor --jsonl
+    assert CliRunner().invoke(cli, ["ask"]).exit_code != 0  # neither a text nor --jsonl
 
 
 def test_lines_are_answered_one_by_one_as_they_come(

@@ -22,8 +22,8 @@ from jingxiaowei.content.normalise import clauses, compact
 from jingxiaowei.pipeline.answer.words import STOPWORDS, Tokenizer
 
 POSTINGS = 96  # kept a term, the heaviest first
-SHORTLIST = 16  # entries whose concepts are weighed
-FINALISTS = 8  # entries whose phrasings are compared one by one
+SHORTLIST = 12  # entries whose concepts are weighed
+FINALISTS = 6  # entries whose phrasings are compared one by one
 LONGEST = 300  # characters that are looked at; the caller says so when it cut
 
 _K1, _B = 1.2, 0.3
@@ -36,6 +36,7 @@ _QUESTION_MARKS = frozenset(
 _EXACT = 9.0  # a question written just so is looked at, whatever else is close
 # A narrative's other clauses still count, but its question decides.
 _ASIDE = 0.4
+_BEFORE = 0.5
 _WORTH = {"object": 1.0, "action": 0.7, "aspect": 0.35, "person": 0.5}
 
 Vector = NDArray[np.float64]
@@ -217,15 +218,20 @@ class Index:
         self._slots = _Slots(library, self.profiles)
         self._general = [float(entry.general) for entry in self.entries]
 
-    def query(self, text: str) -> Query:
-        """Take a text apart; only the first :data:`LONGEST` characters are looked at."""
+    def query(self, text: str, before: str = "") -> Query:
+        """Take a text apart; only the first :data:`LONGEST` characters are looked at.
+
+        ``before`` is what a follow-up follows: it counts, but what is asked now counts more.
+        """
         parts = clauses(text[:LONGEST])
         asking = [any(mark in part for mark in _QUESTION_MARKS) for part in parts]
-        if not any(asking):
+        if not any(asking) or before:
             asking = [True] * len(parts)
-        weighed = tuple(
-            (part, 1.0 if asks else _ASIDE) for part, asks in zip(parts, asking, strict=True)
+        weighed = (
+            *((part, _BEFORE) for part in clauses(before)),
+            *((part, 1.0 if asks else _ASIDE) for part, asks in zip(parts, asking, strict=True)),
         )
+        parts = [part for part, _ in weighed]
         grams: dict[str, float] = {}
         words: dict[str, float] = {}
         concepts: dict[str, float] = {}

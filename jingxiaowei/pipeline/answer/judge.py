@@ -9,6 +9,7 @@ stand in ``lexicon/judge.yaml``.
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from operator import mul
 
 from jingxiaowei.content.model import JudgeWeights
@@ -20,6 +21,7 @@ ANSWER = 0.5
 ASK = 0.2
 CLOSE = 0.15
 SHOWN = 5  # candidates that a ruling names
+_REMEMBERED, _SHORT = 4096, 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,15 @@ class Judge:
         self._choice: tuple[float, ...] = tuple(weights.choice.get(leg, 0.0) for leg in Leg)
         self._scope: tuple[float, ...] = tuple(weights.scope.get(leg, 0.0) for leg in Leg)
         self._bias = weights.bias
+        # Residents ask the same short things again and again; the content of a judge never changes.
+        self._known = lru_cache(_REMEMBERED)(self._rule_text)
+
+    def rule_text(self, text: str) -> Ruling:
+        """The best entries for a text; a short one is remembered."""
+        return self._known(text) if len(text) <= _SHORT else self._rule_text(text)
+
+    def _rule_text(self, text: str) -> Ruling:
+        return self.rule(self.index.query(text))
 
     def rule(self, query: Query) -> Ruling:
         """The best entries for a question."""

@@ -36,6 +36,8 @@ def upgrade() -> None:
     sa.Column('heard_at', sa.DateTime(timezone=True), nullable=True),
     sa.Column('sent_since', sa.Integer(), nullable=False),
     sa.Column('held_at', sa.DateTime(timezone=True), nullable=True),
+    sa.Column('topic', sa.LargeBinary(), nullable=True),
+    sa.Column('topic_at', sa.DateTime(timezone=True), nullable=True),
     sa.Column('leased_by', sa.String(), nullable=True),
     sa.Column('leased_until', sa.DateTime(timezone=True), nullable=True),
     sa.PrimaryKeyConstraint('id'),
@@ -112,7 +114,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table('outbox', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_outbox_conversation_id'), ['conversation_id'], unique=False)
-        batch_op.create_index('ix_outbox_waiting', ['urgent', 'id'], unique=False, sqlite_where=sa.text("state = 'pending'"), postgresql_where=sa.text("state = 'pending'"))
+        batch_op.create_index('ix_outbox_waiting', [sa.text('urgent DESC'), 'id'], unique=False, sqlite_where=sa.text("state = 'pending'"), postgresql_where=sa.text("state = 'pending'"))
 
     op.create_table('unanswered_question',
     sa.Column('key', sa.String(length=32), nullable=False),
@@ -215,7 +217,6 @@ def downgrade() -> None:
     op.drop_table('officer')
     op.drop_table('unanswered_question')
     with op.batch_alter_table('outbox', schema=None) as batch_op:
-        batch_op.drop_index('ix_outbox_waiting', sqlite_where=sa.text("state = 'pending'"), postgresql_where=sa.text("state = 'pending'"))
         batch_op.drop_index(batch_op.f('ix_outbox_conversation_id'))
 
     op.drop_table('outbox')

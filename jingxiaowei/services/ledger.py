@@ -109,6 +109,7 @@ class _Rows:
     questions: dict[str, dict[str, Any]] = field(default_factory=dict)
     heard: list[dict[str, Any]] = field(default_factory=list)
     released: list[dict[str, Any]] = field(default_factory=list)
+    holders: list[dict[str, Any]] = field(default_factory=list)
     done: list[dict[str, Any]] = field(default_factory=list)
 
 
@@ -122,7 +123,8 @@ class Ledger:
         self._put_outbox = database.prepare(
             database.insert(OUTBOX).on_conflict_do_nothing(index_elements=["key"]), _OUTBOX_COLUMNS
         )
-        self._done, self._heard, self._released = map(database.prepare, (_DONE, _HEARD, _RELEASE))
+        self._done, self._heard = database.prepare(_DONE), database.prepare(_HEARD)
+        self._released, self._held = database.prepare(_RELEASE), database.prepare(_HOLDER)
 
     async def lease(self, worker: str, limit: int, seconds: float) -> list[Thread]:
         """Take up to ``limit`` conversations that have a ready message, oldest first."""
@@ -298,17 +300,18 @@ class Ledger:
         thread, decision = effect.thread, effect.decision
         now, cipher = datetime.now(UTC), self._database.cipher
         last = thread.row_ids[-1]
-        release = {
-            "conversation": thread.conversation_id,
-            "who": effect.holder,
-            "held": effect.held_at,
-        }
-        if effect.spoken:
+        release = {"conversation": thread.conversation_id}
+        if (effect.holder, effect.held_at) != (thread.holder, thread.held_at):
+            # Only what this batch's events changed: the outbox may have met a human meanwhile.
+            rows.holders.append(release | {"who": effect.holder, "held": effect.held_at})
+        # Coming in is no message: WeCom's limits count from what the resident said.
+        said = [m.sent_at for m in effect.spoken if m.kind is not MessageKind.ENTER]
+        if said:
             topic = decision.topic if decision else None
             rows.heard.append(
                 release
                 | {
-                    "heard": max(m.sent_at for m in effect.spoken),
+                    "heard": max(said),
                     "about": cipher.seal_json(TOPIC, topic) if topic else None,
                     "about_at": now if topic else None,
                 }
@@ -435,6 +438,7 @@ class Ledger:
         await self._done.run(connection, rows.done)
         await self._heard.run(connection, rows.heard)
         await self._released.run(connection, rows.released)
+        await self._held.run(connection, rows.holders)
 
     async def _apply_events(self, connection: AsyncConnection, effects: list[Effects]) -> None:
         """Recalls and failed sends point at other rows by WeCom's ids."""
@@ -489,7 +493,12 @@ _DONE = (
 _RELEASE = (
     update(CONVERSATION)
     .where(CONVERSATION.c.id == bindparam("conversation"))
-    .values(leased_by=None, leased_until=None, holder=bindparam("who"), held_at=bindparam("held"))
+    .values(leased_by=None, leased_until=None)
+)
+_HOLDER = (
+    update(CONVERSATION)
+    .where(CONVERSATION.c.id == bindparam("conversation"))
+    .values(holder=bindparam("who"), held_at=bindparam("held"))
 )
 _HEARD = _RELEASE.values(
     heard_at=bindparam("heard"),

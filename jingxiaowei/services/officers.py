@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 from argon2 import PasswordHasher
@@ -20,8 +21,12 @@ _ACCOUNT = re.compile(r"[\w.@-]{2,64}")
 PASSWORD_LENGTH = 10
 _NAME = b"officer.name"
 _HASHER = PasswordHasher()
-# Checked when the account is unknown, so that the answer takes as long as for a known one.
-_NOBODY = _HASHER.hash("nobody has this password")
+
+
+@cache
+def _nobody() -> str:
+    """Checked when the account is unknown, so that the answer takes as long as for a known one."""
+    return _HASHER.hash("nobody has this password")
 
 
 class OfficerError(JingxiaoweiError):
@@ -122,7 +127,7 @@ class Officers:
                 await connection.execute(select(OFFICER).where(OFFICER.c.account == account))
             ).first()
         try:
-            _HASHER.verify(row.password_hash if row else _NOBODY, password)
+            _HASHER.verify(row.password_hash if row else _nobody(), password)
         except VerificationError:
             return None
         if row is None or not row.active:

@@ -103,6 +103,7 @@ class Outbox:
     async def run(self) -> None:
         """Deliver for as long as the task lives; what is under way at the end is finished."""
         try:
+            await self._reclaim()
             with self._bell.subscribe(Stage.OUTBOX) as rung:
                 while True:
                     rung.clear()
@@ -117,6 +118,15 @@ class Outbox:
         finally:
             if self._under_way:
                 await asyncio.wait(self._under_way, timeout=_FAREWELL_SECONDS)
+
+    async def _reclaim(self) -> None:
+        """One process serves an SQLite file: what is leased at its start was left by a dead one,
+        and need not wait until the lease ends. The key keeps a message that went out single."""
+        if self._database.sqlite:
+            async with self._database.write() as connection:
+                await connection.execute(
+                    update(OUTBOX).where(IS_PENDING).values(leased_by=None, leased_until=None)
+                )
 
     async def drain(self) -> int:
         """Deliver what is due now, and wait for it; how many rows were tried."""

@@ -1,5 +1,6 @@
 """What one answer costs, as the content grows."""
 
+import gc
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -47,6 +48,8 @@ def sizes(mind: Mind, cache: Path) -> list[tuple[int, float, float, float, float
     short = [case for case in cases if len(case) <= 30]
     long = [(case * 6)[:300] for case in cases if len(case) > 40]
     rows = []
+    gc.collect()
+    gc.freeze()  # as serve does
     for entries in (len(mind.library.entries), 2500, 25000):
         bigger = mind if entries == len(mind.library.entries) else None
         bigger = bigger or Mind(grown(mind.library, entries), cache)

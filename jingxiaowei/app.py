@@ -32,6 +32,7 @@ from jingxiaowei.services.bell import Bell
 from jingxiaowei.services.chat import ChatRoom, WebSender
 from jingxiaowei.services.curation import Curator
 from jingxiaowei.services.inbox import Inbox
+from jingxiaowei.services.leases import Leases
 from jingxiaowei.services.ledger import Ledger
 from jingxiaowei.services.media import MediaKeeper
 from jingxiaowei.services.officers import Officers
@@ -157,7 +158,7 @@ def _wire(settings: Settings, database: Database, session: aiohttp.ClientSession
     )
     # Two turns a process on PostgreSQL: while one waits for the database, the other thinks.
     turns = [
-        Turn(Ledger(database, bell), content, roster, bell)
+        Turn(Leases(database), Ledger(database, bell), content, roster, bell)
         for _ in range(1 if database.sqlite else 2)
     ]
     return House(

@@ -1,10 +1,9 @@
-"""The turn's two transactions: leasing conversations with their messages, and committing a batch.
+"""The turn's second transaction: what a batch decided is written together, or not at all.
 
 All statements are for many rows at once; nothing here decides anything.
 """
 
 import logging
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -16,19 +15,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from jingxiaowei.content.normalise import compact
 from jingxiaowei.pipeline.decision import Decision, Kind, Need
-from jingxiaowei.pipeline.dialogue import Topic
 from jingxiaowei.pipeline.mask import mask
 from jingxiaowei.pipeline.messages import Channel, Incoming, MessageKind, OutgoingKind
 from jingxiaowei.services.bell import Bell, Stage
-from jingxiaowei.services.inbox import ADDRESS, from_row, message_key
-from jingxiaowei.store.cipher import Cipher, token
+from jingxiaowei.services.leases import TOPIC, Thread, recalled_key
+from jingxiaowei.store.cipher import token
 from jingxiaowei.store.engine import Database
 from jingxiaowei.store.tables import (
     AREA,
     CONVERSATION,
-    IDENTITY,
     INBOX,
-    IS_NEW,
     MEDIA,
     OUTBOX,
     QUESTION,
@@ -42,15 +38,12 @@ from jingxiaowei.store.tables import (
     UTCDateTime,
 )
 
-OUT_BODY, DECISION, QUESTION_TEXT, FAR_ID, TOPIC = (
+OUT_BODY, DECISION, QUESTION_TEXT, FAR_ID = (
     b"outbox.body",
     b"inbox.decision",
     b"question.text",
     b"media.far_id",
-    b"conversation.topic",
 )
-# After so long "多少钱？" asks about something else.
-TOPIC_LIFE = timedelta(minutes=15)
 # How long a reply is worth sending: WeCom's 48 hours, its welcome code's 20 seconds.
 _REPLY_LIFE = timedelta(hours=48)
 _WELCOME_LIFE = timedelta(seconds=20)
@@ -61,28 +54,6 @@ _DUE = {
     Need.FAILURE: timedelta(hours=1),
 }
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Thread:
-    """A leased conversation with its waiting messages, oldest first."""
-
-    conversation_id: str
-    channel: Channel
-    account: str
-    address: str
-    resident_id: str
-    holder: Holder
-    held_at: datetime | None
-    open_code: str
-    topic: Topic | None
-    messages: tuple[Incoming, ...]
-    row_ids: tuple[int, ...]
-    recalled_keys: frozenset[str]
-
-    def recalled(self, message: Incoming) -> bool:
-        """Whether the resident took the message back before it was read."""
-        return message.message_id in self.recalled_keys
 
 
 @dataclass(slots=True)
@@ -114,7 +85,7 @@ class _Rows:
 
 
 class Ledger:
-    """Leases and commits for :class:`jingxiaowei.services.turn.Turn`."""
+    """Commits for :class:`jingxiaowei.services.turn.Turn`."""
 
     def __init__(self, database: Database, bell: Bell) -> None:
         self._database = database
@@ -125,125 +96,6 @@ class Ledger:
         )
         self._done, self._heard = database.prepare(_DONE), database.prepare(_HEARD)
         self._released, self._held = database.prepare(_RELEASE), database.prepare(_HOLDER)
-
-    async def lease(self, worker: str, limit: int, seconds: float) -> list[Thread]:
-        """Take up to ``limit`` conversations that have a ready message, oldest first."""
-        now = datetime.now(UTC)
-        # A window of the oldest ready messages: the cost doesn't grow with what waits behind.
-        ready = (
-            select(INBOX.c.conversation_id)
-            .join(CONVERSATION, CONVERSATION.c.id == INBOX.c.conversation_id)
-            .where(IS_NEW, INBOX.c.ready_at <= now)
-            .where((CONVERSATION.c.leased_until.is_(None)) | (CONVERSATION.c.leased_until < now))
-            .order_by(INBOX.c.id)
-            .limit(limit)
-        )
-        async with self._database.read() as connection:
-            ids = await self._oldest(connection, ready)
-            if not ids:
-                return []  # the usual case of an idle moment costs no write
-            if self._database.sqlite:
-                # One process serves an SQLite file, so nobody competes: reading is enough. Should
-                # a second one be started all the same, the commit takes only what is still new.
-                return await self._threads(connection, ids)
-        async with self._database.write() as connection:
-            await self._database.lock_leases(connection)
-            ids = await self._oldest(connection, ready)
-            if not ids:
-                return []
-            await connection.execute(
-                update(CONVERSATION)
-                .where(CONVERSATION.c.id.in_(ids))
-                .values(leased_by=worker, leased_until=now + timedelta(seconds=seconds))
-            )
-            return await self._threads(connection, ids)
-
-    async def _oldest(self, connection: AsyncConnection, ready: Any) -> list[str]:
-        """The conversations of the window, oldest first, each once."""
-        rows = await connection.execute(ready)
-        return list(dict.fromkeys(row.conversation_id for row in rows))
-
-    async def next_ready(self) -> float:
-        """Seconds until something is worth looking at: a burst that settles, or the slow poll."""
-        async with self._database.read() as connection:
-            query = select(func.min(INBOX.c.ready_at)).where(IS_NEW)
-            soonest: datetime | None = (await connection.execute(query)).scalar()
-        if soonest is None:
-            return 5.0
-        # A leased conversation's messages look ready but are not ours: never spin on them.
-        return min(5.0, max(0.05, (soonest - datetime.now(UTC)).total_seconds()))
-
-    async def _threads(self, connection: AsyncConnection, ids: list[str]) -> list[Thread]:
-        cipher = self._database.cipher
-        places = await connection.execute(
-            select(
-                CONVERSATION.c.id,
-                CONVERSATION.c.holder,
-                CONVERSATION.c.held_at,
-                CONVERSATION.c.topic,
-                CONVERSATION.c.topic_at,
-                IDENTITY.c.channel,
-                IDENTITY.c.account,
-                IDENTITY.c.address,
-                IDENTITY.c.resident_id,
-            )
-            .join(IDENTITY, IDENTITY.c.id == CONVERSATION.c.id)
-            .where(CONVERSATION.c.id.in_(ids))
-        )
-        known = {row.id: row for row in places}
-        columns = [INBOX.c[name] for name in _MESSAGE_COLUMNS]
-        waiting = defaultdict(list)
-        for row in await connection.execute(
-            select(*columns)
-            .where(INBOX.c.conversation_id.in_(ids), INBOX.c.state == InboxState.NEW)
-            .order_by(INBOX.c.id)
-        ):
-            waiting[row.conversation_id].append(row)
-        codes = await self._open_codes(connection, ids)
-        threads = []
-        for key in ids:
-            place, rows = known[key], waiting[key]
-            channel, address = Channel(place.channel), cipher.open(ADDRESS, place.address)
-            messages = tuple(from_row(r, cipher, channel, place.account, address) for r in rows)
-            taken_back = {r.key for r in rows if r.recalled} | {
-                _recalled_key(cipher, message)
-                for message in messages
-                if message.kind is MessageKind.RECALL
-            }
-            threads.append(
-                Thread(
-                    key,
-                    channel,
-                    place.account,
-                    address,
-                    place.resident_id,
-                    place.holder,
-                    place.held_at,
-                    codes.get(key, ""),
-                    self._topic(place),
-                    messages,
-                    tuple(r.id for r in rows),
-                    frozenset(taken_back),
-                )
-            )
-        return threads
-
-    def _topic(self, place: Any) -> Topic | None:
-        """What the conversation was about a moment ago."""
-        if place.topic is None or datetime.now(UTC) - place.topic_at > TOPIC_LIFE:
-            return None
-        return Topic(**self._database.cipher.open_json(TOPIC, place.topic))
-
-    async def _open_codes(self, connection: AsyncConnection, ids: list[str]) -> dict[str, str]:
-        """The tickets that wait for a human, by conversation."""
-        rows = await connection.execute(
-            select(TICKET.c.conversation_id, TICKET.c.code).where(
-                TICKET.c.conversation_id.in_(ids),
-                TICKET.c.state != TicketState.CLOSED,
-                TICKET.c.need == Need.HUMAN.value,
-            )
-        )
-        return {row.conversation_id: row.code for row in rows}
 
     async def commit(self, worker: str, effects: Sequence[Effects]) -> None:
         """Write a batch. A thread whose lease was lost meanwhile is left to its new holder."""
@@ -448,7 +300,7 @@ class Ledger:
             thread = effect.thread
             for message in thread.messages:
                 if message.kind is MessageKind.RECALL:
-                    recalls.append(_recalled_key(cipher, message))
+                    recalls.append(recalled_key(cipher, message))
                 elif message.kind is MessageKind.SEND_FAILED:
                     reason = f"WeCom: fail_type {message.data.get('fail_type')}"
                     id_ = str(message.data.get("fail_msgid", ""))
@@ -466,7 +318,6 @@ class Ledger:
             )
 
 
-_MESSAGE_COLUMNS = ("id", "key", "conversation_id", "kind", "body", "sent_at", "recalled")
 _OUTBOX_COLUMNS = (
     "key",
     "conversation_id",
@@ -506,9 +357,3 @@ _HEARD = _RELEASE.values(
     topic=func.coalesce(bindparam("about", type_=LargeBinary()), CONVERSATION.c.topic),
     topic_at=func.coalesce(bindparam("about_at", type_=UTCDateTime()), CONVERSATION.c.topic_at),
 )
-
-
-def _recalled_key(cipher: Cipher, recall: Incoming) -> str:
-    """The key of the message that a recall takes back."""
-    id_ = str(recall.data.get("recall_msgid", ""))
-    return message_key(cipher, recall.channel, recall.account, id_)

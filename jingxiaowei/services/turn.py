@@ -24,7 +24,8 @@ from jingxiaowei.pipeline.decide import Mind
 from jingxiaowei.pipeline.decision import Decision, Kind, Known, Need, Reason
 from jingxiaowei.pipeline.messages import SPOKEN, Channel, Incoming, MessageKind
 from jingxiaowei.services.bell import Bell, Stage, wait_for
-from jingxiaowei.services.ledger import Effects, Ledger, Thread
+from jingxiaowei.services.leases import Leases, Thread
+from jingxiaowei.services.ledger import Effects, Ledger
 from jingxiaowei.services.roster import LOCAL, Duty, Roster
 from jingxiaowei.store.tables import Holder
 
@@ -59,6 +60,7 @@ class _Duty:
 class Turn:
     """The worker between inbox and outbox. Any number may run, in any number of processes."""
 
+    leases: Leases
     ledger: Ledger
     content: Content
     roster: Roster
@@ -68,7 +70,7 @@ class Turn:
 
     async def run_once(self) -> int:
         """Handle one batch; how many messages it held."""
-        threads = await self.ledger.lease(self.name, BATCH, LEASE_SECONDS)
+        threads = await self.leases.take(self.name, BATCH, LEASE_SECONDS)
         if not threads:
             return 0
         with TURN_SECONDS.time():
@@ -90,7 +92,7 @@ class Turn:
                 try:
                     if await self.run_once():
                         continue
-                    pause = await self.ledger.next_ready()
+                    pause = await self.leases.next_ready()
                 except Exception:
                     # The lease runs out and the messages come again: nothing is lost by going on.
                     log.exception("a batch failed, it comes again when its lease ends")

@@ -12,6 +12,7 @@ from jingxiaowei.pipeline.messages import Channel, Outcome, Outgoing, Receipt
 from jingxiaowei.services.audit import Audit
 from jingxiaowei.services.bell import Bell
 from jingxiaowei.services.inbox import Inbox
+from jingxiaowei.services.leases import Leases
 from jingxiaowei.services.ledger import Ledger
 from jingxiaowei.services.officers import Officers
 from jingxiaowei.services.outbox import Outbox
@@ -82,7 +83,7 @@ def make_spine(database: Database, mind: Mind) -> Spine:
         content,
         bell,
         Inbox(database, bell),
-        Turn(Ledger(database, bell), content, roster, bell),
+        Turn(Leases(database), Ledger(database, bell), content, roster, bell),
         Outbox(database, bell, senders),
         roster,
         Officers(database, audit),

@@ -91,14 +91,14 @@ async def test_two_workers_never_answer_twice(spine: Spine) -> None:
 
 async def test_a_crash_after_the_lease_loses_nothing(spine: Spine) -> None:
     await spine.inbox.receive([said("你好")])
-    await spine.turn.ledger.lease("a worker that dies", 10, seconds=0.0)
+    await spine.turn.leases.take("a worker that dies", 10, seconds=0.0)
     await spine.settle()
     assert len(spine.far.delivered) == 1
 
 
 async def test_a_worker_that_lost_its_lease_writes_nothing(spine: Spine) -> None:
     await spine.inbox.receive([said("你好")])
-    (thread,) = await spine.turn.ledger.lease("slow", 10, seconds=0.0)
+    (thread,) = await spine.turn.leases.take("slow", 10, seconds=0.0)
     await spine.settle()
     duty = await spine.roster.duty(datetime.now(UTC))
     late = spine.turn._handle(spine.content.mind, thread, duty)

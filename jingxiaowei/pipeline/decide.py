@@ -115,7 +115,7 @@ class Mind:
         if signpost is not None:
             return signpost
         if best >= ASK:
-            return self._ask_back(ruling)
+            return self._ask_back(ruling, reading.whole)
         return self._unknown(ruling)
 
     def _understand(self, text: str, known: Known) -> tuple[Reading, Ruling]:
@@ -155,7 +155,7 @@ class Mind:
     def _choices(self, candidates: Sequence[Candidate]) -> tuple[Option, ...]:
         return tuple(Option(f"faq-{c.faq}", label(c.title)) for c in candidates)
 
-    def _ask_back(self, ruling: Ruling) -> Decision:
+    def _ask_back(self, ruling: Ruling, asked: str) -> Decision:
         close = list(ruling.candidates[:3])
         return Decision(
             Kind.CLARIFY,
@@ -163,6 +163,7 @@ class Mind:
             (*self._choices(close), Option("neither", "都不是")),
             score=ruling.candidates[0].score,
             candidates=ruling.candidates,
+            topic=next_topic("", asked),
             reasons=(*ruling.reasons, Reason("decide", "有两三条都像，先问清楚")),
         )
 

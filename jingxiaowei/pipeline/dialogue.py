@@ -17,7 +17,8 @@ _LEADS = ("那么", "那", "还有", "然后", "换成", "要是", "如果", "�
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """What a conversation is about: the entry that was answered, and the question as understood."""
+    """What a conversation is about: the entry that was answered (empty while the resident was
+    asked back), and the question as understood."""
 
     faq: str
     text: str
@@ -63,7 +64,7 @@ def leans(index: Index, text: str) -> bool:
 
 
 def next_topic(faq: str, asked: str) -> Topic:
-    """The topic after an answer."""
+    """The topic after an answer or a question back."""
     return Topic(faq, asked[-_KEPT:])
 
 

@@ -17,7 +17,7 @@ from jingxiaowei.pipeline.answer.index import Evidence, Index, Leg, Query
 from jingxiaowei.pipeline.decision import Candidate, Reason
 
 # At least so sure to answer, to ask back; closer than that to the second and the resident is asked.
-ANSWER = 0.5
+ANSWER = 0.6
 ASK = 0.2
 CLOSE = 0.15
 SHOWN = 5  # candidates that a ruling names

@@ -10,9 +10,9 @@ LABEL_CHARACTERS = 16
 
 _LABELS = {
     "materials": "要带",
-    "who": "谁能办",
+    "who": "条件",
     "place": "去哪办",
-    "channel": "网上办",
+    "channel": "渠道",
     "fee": "费用",
     "time": "时间",
 }

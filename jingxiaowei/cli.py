@@ -109,21 +109,18 @@ def check(
 @cli.command()
 def evaluate(
     fit: Annotated[
-        bool, typer.Option("--fit", help="用这些试题重新教评判，写进 judge.yaml")
+        bool, typer.Option("--fit", help="用练习题重新教，写进词典旁的 judge.yaml 和 taught.npz")
     ] = False,
 ) -> None:
-    """用内容自带的试题考一遍：按领域、按类型、按条目列表，并列出最该改的混淆。"""
-    from jingxiaowei.services.curation import Curator
-    from jingxiaowei.services.evaluation import fit as teach
+    """用内容自带的试题考一遍：按领域、按问法、按条目列表，并列出最该改的混淆。"""
+    from jingxiaowei.services.curation import Curator, teach
     from jingxiaowei.services.evaluation import report
 
     settings = load_settings()
-    curator = Curator(settings)
     if fit:
-        path = settings.lexicon_dir / "judge.yaml"
-        teach(curator.load()).write(path)
-        typer.echo(f"已写入 {path}")
-    typer.echo(report(curator.load()))
+        for path in teach(settings, typer.echo):
+            typer.echo(f"已写入 {path}")
+    typer.echo(report(Curator(settings).load(), settings))
 
 
 @db.command()

@@ -1,6 +1,6 @@
 """What an admin's files must fulfil beyond their schema: every problem, each at its line."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date
 
 import chinese_calendar
@@ -22,8 +22,9 @@ HIT_CASES_WANTED, MISS_CASES_WANTED = 5, 2
 VOICE_FIELDS: dict[str, frozenset[str]] = {
     **dict.fromkeys(
         """
-        menu popular hello who thanks okay bye unclear sorry suspicious large ask_back neither
-        unknown unknown_plain stale check_note stale_note hint_hukou hint_traffic hint_exit_entry
+        menu popular hello who thanks okay bye unclear sorry suspicious large full helpful unhelpful
+        ask_back neither unknown unknown_plain stale check_note stale_note
+        hint_hukou hint_traffic hint_exit_entry
         emergency violence missing injury self_harm transferring fire
         voice video location file link other_kind image image_bad
         handoff failed rate masked joined left
@@ -33,6 +34,7 @@ VOICE_FIELDS: dict[str, frozenset[str]] = {
     "welcome": frozenset({"unit"}),
     "privacy": frozenset({"unit", "privacy"}),
     "domain": frozenset({"name"}),
+    "again": frozenset({"title"}),
     "signpost": frozenset({"agency", "phone"}),
     "handoff_again": frozenset({"code"}),
     "after_hours": frozenset({"time", "code", "phone"}),
@@ -47,11 +49,20 @@ def load_library(settings: Settings, today: date) -> Library:
         ContentError: something is broken; the text names each file and line.
     """
     library, shelf = read_library(settings)
-    errors = [p for p in check_library(library, shelf, today) if p.level is Level.ERROR]
+    refuse_errors(check_library(library, shelf, today))
+    return library
+
+
+def refuse_errors(problems: Iterable[Problem]) -> None:
+    """Raise for what is no warning.
+
+    Raises:
+        ContentError: something is broken; the text names each file and line.
+    """
+    errors = [p for p in problems if p.level is Level.ERROR]
     if errors:
         lines = "\n".join(f"  {p.file}:{p.line} {p.message}" for p in errors)
         raise ContentError(f"内容文件有 {len(errors)} 处错误，请改好再启动：\n{lines}")
-    return library
 
 
 def check_library(library: Library, shelf: Shelf, today: date) -> list[Problem]:

@@ -13,6 +13,7 @@ from typing import Any, TypeVar, cast, get_args
 from pydantic import BaseModel, ValidationError
 
 from jingxiaowei.content.model import (
+    Agency,
     Area,
     Calendar,
     Command,
@@ -22,7 +23,6 @@ from jingxiaowei.content.model import (
     JudgeWeights,
     Lexicon,
     Library,
-    Outside,
     Signpost,
     SmallTalk,
     Voice,
@@ -30,6 +30,8 @@ from jingxiaowei.content.model import (
 )
 from jingxiaowei.content.normalise import compact
 from jingxiaowei.content.source import Document, Level, Problem, read_document, yaml_files
+from jingxiaowei.content.taught import Taught, read_taught, untaught
+from jingxiaowei.errors import ContentError
 from jingxiaowei.settings import Settings
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -90,7 +92,7 @@ def _explain(error: Mapping[str, Any]) -> str:
     )
 
 
-def _parse(
+def parse_value(
     shelf: Shelf, doc: Document, path: tuple[str | int, ...], value: Any, model: type[Model]
 ) -> Model | None:
     """One value as a model; each error at its own line, an unknown name as a warning."""
@@ -113,7 +115,8 @@ def _warn_extras(shelf: Shelf, doc: Document, path: tuple[str | int, ...], value
         _warn_extras(shelf, doc, (*path, name), getattr(value, name))
 
 
-def _read(shelf: Shelf, path: Path) -> Document | None:
+def read_shelved(shelf: Shelf, path: Path) -> Document | None:
+    """A file's document; what is wrong with it goes on the shelf."""
     doc, problems = read_document(path)
     shelf.problems.extend(problems)
     return doc
@@ -127,7 +130,7 @@ def _list_of(
     if not files:
         shelf.problems.append(Problem(str(folder), 1, Level.ERROR, "没有找到任何 YAML 文件"))
     for file in files:
-        doc = _read(shelf, file)
+        doc = read_shelved(shelf, file)
         if doc is None:
             continue
         if not isinstance(doc.value, list):
@@ -135,7 +138,7 @@ def _list_of(
                 shelf.error(doc, (), "整个文件要写成列表，每条以“- ”开头")
             continue
         for i, item in enumerate(doc.value):
-            parsed = _parse(shelf, doc, (i,), item, model)
+            parsed = parse_value(shelf, doc, (i,), item, model)
             if parsed is not None:
                 _place(shelf, doc, (i,), kind, parsed, found)
     return found
@@ -163,7 +166,7 @@ def _sections(
 ) -> dict[str, dict[str, Any]]:
     """A file of named lists, each with its own model."""
     sections: dict[str, dict[str, Any]] = {name: {} for name in models}
-    doc = _read(shelf, path)
+    doc = read_shelved(shelf, path)
     if doc is None:
         return sections
     if not isinstance(doc.value, dict):
@@ -171,7 +174,7 @@ def _sections(
         return sections
     for name, model in models.items():
         for i, item in enumerate(doc.value.get(name) or ()):
-            parsed = _parse(shelf, doc, (name, i), item, model)
+            parsed = parse_value(shelf, doc, (name, i), item, model)
             if parsed is not None:
                 _place(shelf, doc, (name, i), name, parsed, sections[name])
     return sections
@@ -183,7 +186,9 @@ def _lexicon(shelf: Shelf, folder: Path) -> Lexicon:
     kinds: dict[str, ConceptKind] = {}
     names: dict[str, str] = {}
     for file in yaml_files(folder):
-        doc = _read(shelf, file)
+        if file.parent != folder:
+            continue  # the practice is large, and nothing that the bot needs to run
+        doc = read_shelved(shelf, file)
         if doc is None or not isinstance(doc.value, dict) or "concepts" not in doc.value:
             continue  # the folder's other files have their own readers
         kind = doc.value.get("kind")
@@ -211,11 +216,11 @@ def _lexicon(shelf: Shelf, folder: Path) -> Lexicon:
 def _voice(shelf: Shelf, folder: Path) -> dict[str, Voice]:
     found: dict[str, Voice] = {}
     for file in yaml_files(folder):
-        doc = _read(shelf, file)
+        doc = read_shelved(shelf, file)
         if doc is None or not isinstance(doc.value, dict):
             continue
         for key, item in doc.value.items():
-            parsed = _parse(shelf, doc, (key,), item, Voice)
+            parsed = parse_value(shelf, doc, (key,), item, Voice)
             if parsed is not None:
                 found[key] = parsed
                 shelf.places["voice", key] = (doc, (key,))
@@ -224,20 +229,19 @@ def _voice(shelf: Shelf, folder: Path) -> dict[str, Voice]:
 
 def _whole(shelf: Shelf, path: Path, model: type[Model]) -> Model | None:
     """A file that is one thing."""
-    doc = _read(shelf, path)
+    doc = read_shelved(shelf, path)
     if doc is None:
         return None
     shelf.places[path.stem, path.stem] = (doc, ())
-    return _parse(shelf, doc, (), doc.value, model)
+    return parse_value(shelf, doc, (), doc.value, model)
 
 
-def _outside(shelf: Shelf, path: Path) -> tuple[Outside, ...]:
-    doc = _read(shelf, path) if path.exists() else None
-    if doc is None or not isinstance(doc.value, dict):
-        return ()
-    items = enumerate(doc.value.get("outside") or ())
-    parsed = (_parse(shelf, doc, ("outside", i), item, Outside) for i, item in items)
-    return tuple(item for item in parsed if item is not None)
+def _taught(shelf: Shelf, path: Path) -> Taught:
+    try:
+        return read_taught(path)
+    except ContentError as error:
+        shelf.problems.append(Problem(str(path), 1, Level.ERROR, str(error)))
+        return untaught()
 
 
 @cache
@@ -257,7 +261,7 @@ def read_library(settings: Settings) -> tuple[Library, Shelf]:
     talk = _sections(
         shelf,
         lexicon_dir / "talk.yaml",
-        {"smalltalk": SmallTalk, "commands": Command, "signposts": Signpost},
+        {"smalltalk": SmallTalk, "commands": Command, "signposts": Signpost, "agencies": Agency},
     )
     faq = settings.faq_dir
     entries = _list_of(shelf, faq, yaml_files(faq), "faq", FaqEntry)
@@ -275,10 +279,11 @@ def read_library(settings: Settings) -> tuple[Library, Shelf]:
         smalltalk=tuple(talk["smalltalk"].values()),
         commands=tuple(talk["commands"].values()),
         signposts=tuple(talk["signposts"].values()),
+        agencies=tuple(talk["agencies"].values()),
         voice=_voice(shelf, settings.voice_dir),
         judge=_whole(shelf, lexicon_dir / "judge.yaml", JudgeWeights)
         or JudgeWeights(choice={}, scope={}, bias=0.0),
-        outside=_outside(shelf, lexicon_dir / "outside.yaml"),
+        taught=_taught(shelf, lexicon_dir / "taught.npz"),
         unit_name=settings.unit_name,
         by_id=entries,
     )

@@ -15,6 +15,8 @@ from pydantic import (
     StringConstraints,
 )
 
+from jingxiaowei.content.taught import Taught
+
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=60)]
 ConceptSlug = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=60)]
 Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000)]
@@ -50,12 +52,14 @@ class Certainty(StrEnum):
     CHECK = "check"
 
 
-class _Frozen(BaseModel):
+class Frozen(BaseModel):
+    """A value of a content file."""
+
     # Further fields are kept and warned of by the checker: a misspelt name must not pass unseen.
     model_config = ConfigDict(frozen=True, extra="allow")
 
 
-class Concepts(_Frozen):
+class Concepts(Frozen):
     """概念槽: what a question is about, in slugs of the lexicon."""
 
     object: tuple[ConceptSlug, ...] = ()
@@ -67,7 +71,7 @@ class Concepts(_Frozen):
         return (*self.object, *self.action, *self.aspect, *self.person)
 
 
-class Parts(_Frozen):
+class Parts(Frozen):
     """The answer's parts: 材料, 谁可以办, 地点, 渠道, 费用, 时限."""
 
     materials: Text | None = None
@@ -78,14 +82,14 @@ class Parts(_Frozen):
     time: Text | None = None
 
 
-class Cases(_Frozen):
+class Cases(Frozen):
     """Questions that must, and must not, be answered by an entry."""
 
     hit: tuple[Text, ...] = ()
     miss: tuple[Text, ...] = ()
 
 
-class FaqEntry(_Frozen):
+class FaqEntry(Frozen):
     """问答条目: one question that residents ask, and its answer."""
 
     id: Slug
@@ -112,7 +116,7 @@ class FaqEntry(_Frozen):
         )
 
 
-class Window(_Frozen):
+class Window(Frozen):
     """A counter that answers refer to as ``{window.<id>}``."""
 
     id: ConceptSlug
@@ -133,7 +137,7 @@ class Window(_Frozen):
         return "，".join((self.name, *known, ask))
 
 
-class Area(_Frozen):
+class Area(Frozen):
     """辖区: a station's area. The one marked ``desk`` is the county desk for unknown areas."""
 
     id: Slug
@@ -148,7 +152,7 @@ Hours = Annotated[
 ]
 
 
-class Calendar(_Frozen):
+class Calendar(Frozen):
     """When the desk is staffed, and the days on which the national calendar is overridden."""
 
     workday: tuple[Hours, ...] = ("08:30-12:00", "14:00-17:30")
@@ -157,7 +161,7 @@ class Calendar(_Frozen):
     extra_restdays: tuple[date, ...] = ()
 
 
-class EmergencyKind(_Frozen):
+class EmergencyKind(Frozen):
     """急事: words that lead to the 110 card before anything else."""
 
     id: ConceptSlug
@@ -167,7 +171,7 @@ class EmergencyKind(_Frozen):
     cases: Cases = Cases()
 
 
-class SmallTalk(_Frozen):
+class SmallTalk(Frozen):
     """Greetings and the like: an utterance that is one of these, nothing more, gets the reply."""
 
     id: ConceptSlug
@@ -175,14 +179,14 @@ class SmallTalk(_Frozen):
     says: tuple[Text, ...]
 
 
-class Command(_Frozen):
+class Command(Frozen):
     """口令: an utterance that asks the bot to do something."""
 
     id: ConceptSlug
     says: tuple[Text, ...]
 
 
-class Signpost(_Frozen):
+class Signpost(Frozen):
     """指路: a matter of somebody else's."""
 
     id: ConceptSlug
@@ -191,31 +195,32 @@ class Signpost(_Frozen):
     words: tuple[Text, ...]
 
 
-class MenuItem(_Frozen):
+class Agency(Frozen):
+    """Who answers a number that a signpost may name."""
+
+    id: ConceptSlug
+    phone: Text
+    name: Text
+
+
+class MenuItem(Frozen):
     label: Text
     id: Text
 
 
-class Voice(_Frozen):
+class Voice(Frozen):
     """A line of the bot's voice, with ``{placeholders}`` and its buttons."""
 
     text: Text
     options: tuple[MenuItem, ...] = ()
 
 
-class JudgeWeights(_Frozen):
+class JudgeWeights(Frozen):
     """What the judge was taught, by leg: which entry, and whether one of ours at all."""
 
     choice: Mapping[str, float]
     scope: Mapping[str, float]
     bias: float
-
-
-class Outside(_Frozen):
-    """A question that is not ours to answer; a case for the judge."""
-
-    text: Text
-    kind: Text
 
 
 ConceptKind = Literal["object", "action", "aspect", "person"]
@@ -243,9 +248,10 @@ class Library:
     smalltalk: tuple[SmallTalk, ...]
     commands: tuple[Command, ...]
     signposts: tuple[Signpost, ...]
+    agencies: tuple[Agency, ...]
     voice: Mapping[str, Voice]
     judge: JudgeWeights
-    outside: tuple[Outside, ...] = ()
+    taught: Taught
     unit_name: str = ""
     by_id: Mapping[str, FaqEntry] = field(default_factory=dict)
 

@@ -8,16 +8,17 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from jingxiaowei.content.model import Domain, FaqEntry, Library
+from jingxiaowei.content.model import Domain, Library
 from jingxiaowei.content.normalise import compact
 from jingxiaowei.pipeline.answer.index import LONGEST, Index
-from jingxiaowei.pipeline.answer.judge import ANSWER, ASK, CLOSE, Judge, Ruling
+from jingxiaowei.pipeline.answer.judge import Judge
 from jingxiaowei.pipeline.answer.words import Tokenizer
-from jingxiaowei.pipeline.decision import Candidate, Decision, Kind, Known, Need, Reason
-from jingxiaowei.pipeline.dialogue import Reading, leans, next_topic, readings
+from jingxiaowei.pipeline.answering import Answering
+from jingxiaowei.pipeline.decision import Decision, Kind, Known, Need
 from jingxiaowei.pipeline.emergency import Watch
 from jingxiaowei.pipeline.mask import holds_number
 from jingxiaowei.pipeline.messages import Incoming, MessageKind, Option
+from jingxiaowei.pipeline.reasons import Candidate, Reason
 from jingxiaowei.pipeline.reply import Speech, clip, label
 
 _DOMAINS = {Domain.HUKOU: "户籍身份证", Domain.TRAFFIC: "交通出行", Domain.EXIT_ENTRY: "出入境"}
@@ -50,7 +51,7 @@ class Mind:
         self.index = Index(library, Tokenizer(library.lexicon, cache))
         self.judge = Judge(self.index, library.judge)
         self._watch = Watch(library.emergencies)
-        self._by_fact = {entry.fact: entry for entry in library.entries}
+        self.answering = Answering(library, self.index, self.judge, self.speech)
         self._talk = {_bare(say): talk for talk in library.smalltalk for say in talk.says}
         self._commands = {_bare(say): cmd.id for cmd in library.commands for say in cmd.says}
         self._human_words = tuple(
@@ -98,110 +99,22 @@ class Mind:
         command = self._commands.get(bare)
         talk = self._talk.get(bare)
         if talk is not None and command is None:
+            if talk.id == "unclear" and known.topic and known.topic.faq in self.library.by_id:
+                return self.answering.again(self.library.by_id[known.topic.faq], known)
             return self._line(talk.reply, Kind.SMALLTALK, f"闲话：{talk.id}")
         if command is None and len(bare) <= 14 and any(word in bare for word in self._human_words):
             command = "human"
         if command is not None:
             return self._command(command, known)
-        return self._answer(text, known)
-
-    def _answer(self, text: str, known: Known) -> Decision:
-        reading, ruling = self._understand(text, known)
-        best = ruling.candidates[0].score if ruling.candidates else 0.0
-        if best >= ANSWER and not self._close(ruling):
-            entry = self.library.by_id[ruling.candidates[0].faq]
-            return self._give(entry, known, ruling, reading.whole)
-        signpost = self._signpost(text, ruling) if best < ANSWER else None
-        if signpost is not None:
-            return signpost
-        if best >= ASK:
-            return self._ask_back(ruling, reading.whole)
-        return self._unknown(ruling)
-
-    def _understand(self, text: str, known: Known) -> tuple[Reading, Ruling]:
-        """The reading that the judge is surest of; one that stands well alone is left alone."""
-        alone, *carried = readings(self.index, text, known.topic)
-        ruling = self.judge.rule_text(alone.text)
-        sure = ruling.candidates[0].score if ruling.candidates else 0.0
-        if not carried or (sure >= ANSWER and not leans(self.index, text)):
-            return alone, ruling
-        best, found = alone, ruling
-        for reading in carried:
-            other = self.judge.rule(self.index.query(reading.text, reading.before))
-            score = other.candidates[0].score if other.candidates else 0.0
-            if score > sure:
-                best, found, sure = reading, other, score
-        if best is not alone:
-            because = Reason("dialogue", f"接着上一句理解成：{best.whole}")
-            found = Ruling(found.candidates, (because, *found.reasons))
-        return best, found
-
-    def _close(self, ruling: Ruling) -> bool:
-        scores = [candidate.score for candidate in ruling.candidates[:2]]
-        return len(scores) == 2 and scores[0] - scores[1] < CLOSE
-
-    def _give(self, entry: FaqEntry, known: Known, ruling: Ruling, asked: str) -> Decision:
-        return Decision(
-            Kind.ANSWER,
-            self.speech.answer(entry, known.today),
-            faq=entry.id,
-            fact=entry.fact,
-            score=ruling.candidates[0].score if ruling.candidates else 1.0,
-            candidates=ruling.candidates,
-            topic=next_topic(entry.id, asked),
-            reasons=ruling.reasons,
-        )
-
-    def _choices(self, candidates: Sequence[Candidate]) -> tuple[Option, ...]:
-        return tuple(Option(f"faq-{c.faq}", label(c.title)) for c in candidates)
-
-    def _ask_back(self, ruling: Ruling, asked: str) -> Decision:
-        close = list(ruling.candidates[:3])
-        return Decision(
-            Kind.CLARIFY,
-            self.speech.say("ask_back"),
-            (*self._choices(close), Option("neither", "都不是")),
-            score=ruling.candidates[0].score,
-            candidates=ruling.candidates,
-            topic=next_topic("", asked),
-            reasons=(*ruling.reasons, Reason("decide", "有两三条都像，先问清楚")),
-        )
-
-    def _unknown(self, ruling: Ruling) -> Decision:
-        near = [c for c in ruling.candidates[:2] if c.score >= ASK / 2]
-        key = "unknown" if near else "unknown_plain"
-        options = (
-            (*self._choices(near), Option("human", "转人工")) if near else self.speech.options(key)
-        )
-        return Decision(
-            Kind.UNKNOWN,
-            self.speech.say(key),
-            options,
-            score=ruling.candidates[0].score if ruling.candidates else 0.0,
-            candidates=ruling.candidates,
-            missed=True,
-            reasons=(*ruling.reasons, Reason("decide", "没有一条够像，如实说不知道")),
-        )
-
-    def _signpost(self, text: str, ruling: Ruling) -> Decision | None:
-        plain = compact(text)
-        for post in self.library.signposts:
-            word = next((w for w in post.words if compact(w) in plain), None)
-            if word is not None:
-                return Decision(
-                    Kind.UNKNOWN,
-                    self.speech.say("signpost", agency=post.agency, phone=post.phone),
-                    self.speech.options("signpost"),
-                    candidates=ruling.candidates,
-                    signpost=post.phone,
-                    missed=True,
-                    reasons=(Reason("decide", f"归{post.agency}管", word),),
-                )
-        return None
+        return self.answering.answer(text, known)
 
     def _command(self, command: str, known: Known) -> Decision:
         if command == "human":
             return self._human(known)
+        if command in {"large", "full"}:
+            return replace(
+                self._line(command, Kind.COMMAND, f"口令：{command}"), brief=command == "large"
+            )
         key = command if command in self.library.voice else "menu"
         fields = (
             {"unit": self.library.unit_name, "privacy": known.privacy_page}
@@ -239,9 +152,10 @@ class Mind:
         if tap.startswith("faq-"):
             entry = self.library.by_id.get(tap.removeprefix("faq-"))
             if entry is not None:
-                chosen = (Candidate(entry.id, entry.fact, 1.0, entry.title),)
-                ruling = Ruling(chosen, (Reason("tap", "点了按钮"),))
-                return self._give(entry, known, ruling, entry.title)
+                return self.answering.pick(entry, known)
+        kind, _, rest = tap.partition("-")
+        if kind in {"pick", "good", "bad"}:
+            return self._on_topic(kind, *rest.rpartition("-")[::2], known)
         if tap == "human":
             return self._human(known)
         if tap == "popular":
@@ -253,8 +167,23 @@ class Mind:
             return self._command(tap, known)
         return self._line("stale", Kind.COMMAND, "按钮已失效")
 
+    def _on_topic(self, kind: str, code: str, fact: str, known: Known) -> Decision:
+        """A button under a question back or an answer: an older question's is stale."""
+        entry, topic = self.answering.by_fact.get(fact), known.topic
+        if entry is None or topic is None or topic.code != code:
+            return self._line("stale", Kind.COMMAND, "按钮是前面问题的，或已失效")
+        if kind == "pick":
+            return self.answering.pick(entry, known)
+        if kind == "good":
+            return self._line("helpful", Kind.COMMAND, f"居民说有用：{entry.id}")
+        return replace(
+            self._line("unhelpful", Kind.COMMAND, f"居民说没解决：{entry.id}"),
+            candidates=(Candidate(entry.id, entry.fact, 0.0, entry.title),),
+            unhelpful=entry.id,
+        )
+
     def _topics(self, key: str, facts: Sequence[str], **fields: str) -> Decision:
-        entries = [self._by_fact[fact] for fact in facts if fact in self._by_fact]
+        entries = [self.answering.by_fact[fact] for fact in facts if fact in self.answering.by_fact]
         options = tuple(Option(f"faq-{entry.id}", label(entry.title)) for entry in entries)
         return Decision(
             Kind.COMMAND,

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from jingxiaowei.pipeline.dialogue import Topic
 from jingxiaowei.pipeline.messages import Option
+from jingxiaowei.pipeline.reasons import Candidate, Reason
 
 
 class Kind(StrEnum):
@@ -34,25 +35,6 @@ class Need(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Reason:
-    """One thing that counted. ``quote`` is the resident's own text, or empty."""
-
-    stage: str
-    because: str
-    quote: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """An entry that might be meant, with a probability 0 to 1."""
-
-    faq: str
-    fact: str
-    score: float
-    title: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Desk:
     """Whether somebody is there now, and when else."""
 
@@ -70,6 +52,7 @@ class Known:
         open_code: the code of the resident's ticket that waits already, or empty.
         handed_over: a human has the conversation.
         topic: what was answered last, while it is fresh.
+        brief: the resident asked for short answers (大字简版).
     """
 
     today: date
@@ -78,6 +61,7 @@ class Known:
     open_code: str = ""
     handed_over: bool = False
     topic: Topic | None = None
+    brief: bool = False
     privacy_page: str = "/privacy"
 
 
@@ -92,10 +76,13 @@ class Decision:
     fact: str = ""
     score: float = 0.0
     candidates: tuple[Candidate, ...] = ()
+    also: tuple[Candidate, ...] = ()  # a second question of the message, answered as well
     signpost: str = ""
     need: Need | None = None
     transfer: bool = False
     missed: bool = False  # goes into the list of unanswered questions
+    unhelpful: str = ""  # the entry whose answer did not help: goes into the same list
+    brief: bool | None = None  # short answers from here on, or no longer; None: as before
     topic: Topic | None = None  # what the conversation is about from here on; None: as before
     urgent: bool = False  # may use the message slot that is kept for emergencies
     reasons: tuple[Reason, ...] = ()

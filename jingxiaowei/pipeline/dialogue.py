@@ -1,27 +1,58 @@
-"""追问: "多少钱？", "那小孩呢", "身份证呢" mean something only after what was said before.
+"""追问: "多少钱？", "那小孩呢", "不是换证，是补办" mean something only after what was said before.
 
 A follow-up is read by putting the words back that the resident left out: the question before it,
 with its thing exchanged where a new one is named. The readings are plain texts, so an officer
 sees what was understood, and the judge weighs them like any other question.
 """
 
+import re
 from dataclasses import dataclass
 
 from jingxiaowei.content.normalise import clauses, compact
 from jingxiaowei.pipeline.answer.index import Index
+from jingxiaowei.pipeline.answer.judge import ANSWER, Judge, Ruling
+from jingxiaowei.pipeline.reasons import Reason
 
 _LONGEST_FOLLOW_UP = 18  # compact characters; a longer text says itself what it is about
 _KEPT = 60  # characters of a topic: follow-ups on follow-ups must not grow without end
-_LEADS = ("那么", "那", "还有", "然后", "换成", "要是", "如果", "是不是", "也")
+_LEADS = (
+    "那么",
+    "那",
+    "还有",
+    "然后",
+    "换成",
+    "要是",
+    "如果",
+    "是不是",
+    "也",
+    "我说的是",
+    "我问的是",
+)
+# A long text is a story with one question in it; of a short one each part may be a question.
+_LONGEST_OF_TWO, _SHORTEST_PART = 90, 4
+_PARTS = re.compile(
+    r"[？?。；;\n]+|[，,\s]*(?:还有就是|还有|另外|顺便(?:再)?(?:问(?:一下|下)?)?|再问(?:一下|下)?)[，,\s]*"
+)
+# 不是换证，是补办: what stands after 不是 is not meant. 是不是 is a question, no denial.
+_DENIED = re.compile(
+    r"(?<!是)(?:不是|不要|勿是|弗是|不用|搞错了?|说错了?)(?:说|问|要|办)?([^，,。！？!?\s]{1,12})"
+    r"[，,。\s]+(?:我)?(?:(?:是|要|说的是|问的是|想问的是|想|而是)+)(?:问|办|说)?(.{2,})"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """What a conversation is about: the entry that was answered (empty while the resident was
-    asked back), and the question as understood."""
+    """What a conversation is about.
+
+    Attributes:
+        faq: the entry that was answered; empty while the resident was asked back.
+        text: the question as understood.
+        code: what the buttons under it carry, so that an older question's are known as stale.
+    """
 
     faq: str
     text: str
+    code: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +74,44 @@ class Reading:
         return f"{self.before}，{self.text}" if self.before else self.text
 
 
-def readings(index: Index, text: str, topic: Topic | None) -> list[Reading]:
+def understand(
+    index: Index, judge: Judge, text: str, topic: Topic | None
+) -> tuple[Reading, Ruling]:
+    """The reading that the judge is surest of; one that stands well alone is left alone."""
+    denied = _DENIED.search(text)
+    plain = denied.group(2) if denied else text
+    alone, *carried = _readings(index, plain, topic)
+    ruling = judge.rule_text(alone.text)
+    sure = ruling.candidates[0].score if ruling.candidates else 0.0
+    because = [Reason("dialogue", f"不是“{denied.group(1)}”，照后半句理解")] if denied else []
+    best, found = alone, ruling
+    if carried and (sure < ANSWER or _leans(index, plain)):
+        for reading in carried:
+            other = judge.rule(index.query(reading.text, reading.before))
+            score = other.candidates[0].score if other.candidates else 0.0
+            if score > sure:
+                best, found, sure = reading, other, score
+        if best is not alone:
+            because.append(Reason("dialogue", f"接着上一句理解成：{best.whole}"))
+    if not because:
+        return best, found
+    return best, Ruling(found.candidates, (*because, *found.reasons), found.foreign, found.belief)
+
+
+def parts(text: str) -> list[str]:
+    """The parts of a short message that may be questions of their own."""
+    if len(text) > _LONGEST_OF_TWO:
+        return [text]
+    found = [part for part in _PARTS.split(text) if len(compact(part)) >= _SHORTEST_PART]
+    return found or [text]
+
+
+def next_topic(faq: str, asked: str, code: str) -> Topic:
+    """The topic after an answer or a question back."""
+    return Topic(faq, asked[-_KEPT:], code)
+
+
+def _readings(index: Index, text: str, topic: Topic | None) -> list[Reading]:
     """The text by itself, and, for what may be a follow-up, with the topic's words put back."""
     alone = Reading(text)
     plain = compact(text)
@@ -57,15 +125,10 @@ def readings(index: Index, text: str, topic: Topic | None) -> list[Reading]:
     return found
 
 
-def leans(index: Index, text: str) -> bool:
+def _leans(index: Index, text: str) -> bool:
     """Whether a text can hardly stand alone: it names no thing, or begins as a follow-up."""
     plain = compact(text)
     return plain.startswith(_LEADS) or plain.endswith("呢") or not _objects(index, plain)
-
-
-def next_topic(faq: str, asked: str) -> Topic:
-    """The topic after an answer or a question back."""
-    return Topic(faq, asked[-_KEPT:])
 
 
 def _objects(index: Index, plain: str) -> list[tuple[int, int]]:

@@ -18,6 +18,9 @@ _LABELS = {
 }
 
 
+_BRIEF = ("materials", "place", "fee")
+
+
 def _fill(text: str, windows: dict[str, str]) -> str:
     if "{window." not in text:
         return text
@@ -31,7 +34,7 @@ class Speech:
 
     def __init__(self, library: Library) -> None:
         self._library = library
-        self._answers: dict[tuple[str, bool], str] = {}
+        self._answers: dict[tuple[str, bool, bool], str] = {}
         self._windows: dict[str, str] = {}
         for window in library.windows.values():
             self._windows[f"{{window.{window.id}.full}}"] = window.describe()
@@ -46,20 +49,23 @@ class Speech:
         """The buttons that stand under a line."""
         return tuple(Option(item.id, item.label) for item in self._library.voice[key].options)
 
-    def answer(self, entry: FaqEntry, today: date) -> str:
-        """The answer: conclusion, parts, source, and where to ask; at most 2048 bytes."""
-        key = (entry.id, entry.stale(today))
+    def answer(self, entry: FaqEntry, today: date, brief: bool = False) -> str:
+        """The answer: conclusion, parts, source, and where to ask; at most 2048 bytes.
+
+        ``brief``: what to do, what to bring and where, easy to hear; the law stays out.
+        """
+        key = (entry.id, entry.stale(today), brief)
         if key not in self._answers:
-            self._answers[key] = self._compose(entry, today)
+            self._answers[key] = self._compose(entry, today, brief)
         return self._answers[key]
 
-    def _compose(self, entry: FaqEntry, today: date) -> str:
+    def _compose(self, entry: FaqEntry, today: date, brief: bool) -> str:
         lines = [_fill(entry.answer, self._windows)]
-        for name, label in _LABELS.items():
+        for name in _BRIEF if brief else _LABELS:
             part = getattr(entry.parts, name)
             if part:
-                lines.append(f"{label}：{_fill(part, self._windows).rstrip('。')}")
-        notes = [self._source(entry)]
+                lines.append(f"{_LABELS[name]}：{_fill(part, self._windows).rstrip('。')}")
+        notes = [] if brief else [self._source(entry)]
         if entry.certainty is Certainty.CHECK:
             notes.append(self.say("check_note"))
         if entry.stale(today):

@@ -3,19 +3,23 @@
 import asyncio
 import logging
 from collections import Counter
+from collections.abc import Callable
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
 import watchfiles
 
-from jingxiaowei.content.checker import check_library, load_library
+from jingxiaowei.content.checker import check_library, load_library, refuse_errors
 from jingxiaowei.content.loader import Shelf, read_library
 from jingxiaowei.content.model import Library
 from jingxiaowei.content.normalise import compact
+from jingxiaowei.content.practice import read_practice
 from jingxiaowei.content.source import Level, Problem
 from jingxiaowei.errors import ContentError
+from jingxiaowei.pipeline.answer.words import Tokenizer
 from jingxiaowei.pipeline.decide import Mind
+from jingxiaowei.services import teaching
 from jingxiaowei.services.roster import LOCAL
 from jingxiaowei.settings import Settings
 
@@ -94,6 +98,7 @@ def _is_content(_change: watchfiles.Change, path: str) -> bool:
 def check(settings: Settings) -> dict[str, Any]:
     """Everything ``jingxiaowei check`` says, in the contract's form."""
     library, shelf = read_library(settings)
+    read_practice(settings, shelf, {entry.fact for entry in library.entries})
     problems = check_library(library, shelf, today())
     if not any(problem.level is Level.ERROR for problem in problems):
         problems = sorted([*problems, *_shadowed(library, shelf, settings)])
@@ -112,6 +117,19 @@ def check(settings: Settings) -> dict[str, Any]:
             for p in problems
         ],
     }
+
+
+def teach(settings: Settings, tell: Callable[[str], None]) -> list[Path]:
+    """Fit the judge and the taught leg on the practice; the files that were written.
+
+    Raises:
+        ContentError: the practice or the content is broken; the text names each file and line.
+    """
+    library, shelf = read_library(settings)
+    practice = read_practice(settings, shelf, {entry.fact for entry in library.entries})
+    refuse_errors(shelf.problems)
+    tokenizer = Tokenizer(library.lexicon, settings.data_dir)
+    return teaching.write(teaching.fit(library, practice, tokenizer, tell), settings.lexicon_dir)
 
 
 def _shadowed(library: Library, shelf: Shelf, settings: Settings) -> list[Problem]:

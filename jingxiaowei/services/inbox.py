@@ -93,8 +93,10 @@ class Inbox:
             ("id", "channel", "account", "address", "resident_id", "created_at"),
         )
         self._put_conversation = database.prepare(
-            insert(CONVERSATION).values(holder=Holder.BOT, sent_since=0).on_conflict_do_nothing(),
-            ("id", "holder", "sent_since"),
+            insert(CONVERSATION)
+            .values(holder=Holder.BOT, sent_since=0, brief=False)
+            .on_conflict_do_nothing(),
+            ("id", "holder", "sent_since", "brief"),
         )
         self._put_message = database.prepare(
             insert(INBOX)

@@ -48,6 +48,7 @@ class Thread:
     held_at: datetime | None
     open_code: str
     topic: Topic | None
+    brief: bool
     messages: tuple[Incoming, ...]
     row_ids: tuple[int, ...]
     recalled_keys: frozenset[str]
@@ -119,6 +120,7 @@ class Leases:
                 CONVERSATION.c.held_at,
                 CONVERSATION.c.topic,
                 CONVERSATION.c.topic_at,
+                CONVERSATION.c.brief,
                 IDENTITY.c.channel,
                 IDENTITY.c.account,
                 IDENTITY.c.address,
@@ -158,6 +160,7 @@ class Leases:
                     place.held_at,
                     codes.get(key, ""),
                     self._topic(place),
+                    place.brief,
                     messages,
                     tuple(r.id for r in rows),
                     frozenset(taken_back),

@@ -81,6 +81,7 @@ class _Rows:
     heard: list[dict[str, Any]] = field(default_factory=list)
     released: list[dict[str, Any]] = field(default_factory=list)
     holders: list[dict[str, Any]] = field(default_factory=list)
+    briefs: list[dict[str, Any]] = field(default_factory=list)
     done: list[dict[str, Any]] = field(default_factory=list)
 
 
@@ -96,6 +97,7 @@ class Ledger:
         )
         self._done, self._heard = database.prepare(_DONE), database.prepare(_HEARD)
         self._released, self._held = database.prepare(_RELEASE), database.prepare(_HOLDER)
+        self._briefed = database.prepare(_BRIEF)
 
     async def commit(self, worker: str, effects: Sequence[Effects]) -> None:
         """Write a batch. A thread whose lease was lost meanwhile is left to its new holder."""
@@ -183,6 +185,8 @@ class Ledger:
             )
         if decision is None:
             return
+        if decision.brief is not None:
+            rows.briefs.append(release | {"short": decision.brief})
         self._gather_replies(effect, decision, now, rows)
         for message in effect.spoken:
             if message.kind is MessageKind.IMAGE and thread.channel is not Channel.WEB:
@@ -213,12 +217,15 @@ class Ledger:
                     "due_at": now + _DUE[decision.need],
                 }
             )
-        if decision.missed:
+        if decision.missed or (decision.unhelpful and thread.topic):
             text = "\n".join(m.text for m in effect.spoken if m.text)
-            key = cipher.find("question", compact(text))
+            if decision.unhelpful and thread.topic:
+                text = thread.topic.text  # what was asked, not the word on the button
+            key = cipher.find("question", decision.unhelpful, compact(text))
             rows.questions[key] = {
                 "key": key,
                 "text": cipher.seal(QUESTION_TEXT, mask(text)),
+                "faq": decision.unhelpful,
                 "nearest": ",".join(c.faq for c in decision.candidates[:3]),
                 "times": 1,
                 "first_at": now,
@@ -291,6 +298,7 @@ class Ledger:
         await self._heard.run(connection, rows.heard)
         await self._released.run(connection, rows.released)
         await self._held.run(connection, rows.holders)
+        await self._briefed.run(connection, rows.briefs)
 
     async def _apply_events(self, connection: AsyncConnection, effects: list[Effects]) -> None:
         """Recalls and failed sends point at other rows by WeCom's ids."""
@@ -350,6 +358,11 @@ _HOLDER = (
     update(CONVERSATION)
     .where(CONVERSATION.c.id == bindparam("conversation"))
     .values(holder=bindparam("who"), held_at=bindparam("held"))
+)
+_BRIEF = (
+    update(CONVERSATION)
+    .where(CONVERSATION.c.id == bindparam("conversation"))
+    .values(brief=bindparam("short"))
 )
 _HEARD = _RELEASE.values(
     heard_at=bindparam("heard"),

@@ -17,18 +17,41 @@ from jingxiaowei.services.curation import today
 _KINDS = {Kind.NOTICE: "command", Kind.WELCOME: "command", Kind.QUIET: "command"}
 
 
-def rehearse(mind: Mind, text: str, topic: Topic | None = None) -> Decision:
-    """The decision on one text, after what was answered before, with somebody at the desk."""
-    message = Incoming(
-        Channel.WEB, "rehearsal", "rehearsal", "1", MessageKind.TEXT, datetime.now(UTC), text=text
-    )
-    desk = Desk(True, "", mind.library.desk().phone)
-    decision = mind.decide([message], Known(today(), desk, code="XXXXX", topic=topic))
-    if decision.candidates:
-        return decision
-    # An emergency or small talk needs none; who rehearses wants to see them whatever the kind.
-    ruling = mind.judge.rule(mind.index.query(text))
-    return replace(decision, candidates=ruling.candidates)
+class Rehearsal:
+    """A conversation that nobody has: what was said so far counts, and nothing is stored."""
+
+    def __init__(self, mind: Mind) -> None:
+        self._mind = mind
+        self._topic: Topic | None = None
+        self._brief = False
+
+    def say(self, text: str, menu_id: str = "") -> Decision:
+        """The decision on a text or a tap, with somebody at the desk."""
+        message = Incoming(
+            Channel.WEB,
+            "rehearsal",
+            "rehearsal",
+            "1",
+            MessageKind.TEXT,
+            datetime.now(UTC),
+            text=text,
+            menu_id=menu_id,
+        )
+        desk = Desk(True, "", self._mind.library.desk().phone)
+        known = Known(today(), desk, code="XXXXX", topic=self._topic, brief=self._brief)
+        decision = self._mind.decide([message], known)
+        self._topic = decision.topic or self._topic
+        self._brief = self._brief if decision.brief is None else decision.brief
+        if decision.candidates:
+            return decision
+        # An emergency or small talk needs none; who rehearses wants them whatever the kind.
+        ruling = self._mind.judge.rule(self._mind.index.query(text))
+        return replace(decision, candidates=ruling.candidates)
+
+
+def rehearse(mind: Mind, text: str) -> Decision:
+    """The decision on one text that stands alone."""
+    return Rehearsal(mind).say(text)
 
 
 def explain(mind: Mind, text: str) -> str:
@@ -56,13 +79,13 @@ def answer_lines(mind: Mind, lines: Iterable[bytes]) -> Iterator[str]:
 
     Lines that share a session are one conversation.
     """
-    topics: dict[str, Topic] = {}
+    sessions: dict[str, Rehearsal] = {}
     for line in lines:
         if line.strip():
-            yield orjson.dumps(_answer_line(mind, line, topics)).decode()
+            yield orjson.dumps(_answer_line(mind, line, sessions)).decode()
 
 
-def _answer_line(mind: Mind, line: bytes, topics: dict[str, Topic]) -> dict[str, Any]:
+def _answer_line(mind: Mind, line: bytes, sessions: dict[str, Rehearsal]) -> dict[str, Any]:
     try:
         asked = orjson.loads(line)
     except orjson.JSONDecodeError as error:
@@ -70,9 +93,8 @@ def _answer_line(mind: Mind, line: bytes, topics: dict[str, Topic]) -> dict[str,
     if not isinstance(asked, dict) or not isinstance(asked.get("text"), str) or "id" not in asked:
         return {"id": None, "error": 'a line is {"id": …, "text": "…"}, "session" is optional'}
     session = asked.get("session")
-    decision = rehearse(mind, asked["text"], topics.get(str(session)) if session else None)
-    if session and decision.topic is not None:
-        topics[str(session)] = decision.topic
+    rehearsal = sessions.setdefault(str(session), Rehearsal(mind)) if session else Rehearsal(mind)
+    decision = rehearsal.say(asked["text"])
     answer: dict[str, Any] = {
         "id": asked["id"],
         "kind": _KINDS.get(decision.kind, decision.kind.value),
@@ -83,6 +105,8 @@ def _answer_line(mind: Mind, line: bytes, topics: dict[str, Topic]) -> dict[str,
     answer["candidates"] = [
         {"faq": c.faq, "fact": c.fact, "score": c.score} for c in decision.candidates
     ]
+    if decision.also:
+        answer["also"] = [{"faq": c.faq, "fact": c.fact} for c in decision.also]
     answer["reply"] = decision.text
     if decision.signpost:
         answer["signpost"] = decision.signpost

@@ -21,8 +21,9 @@ from typing import Protocol
 from prometheus_client import Counter, Histogram
 
 from jingxiaowei.pipeline.decide import Mind
-from jingxiaowei.pipeline.decision import Decision, Kind, Known, Need, Reason
+from jingxiaowei.pipeline.decision import Decision, Kind, Known, Need
 from jingxiaowei.pipeline.messages import SPOKEN, Channel, Incoming, MessageKind
+from jingxiaowei.pipeline.reasons import Reason
 from jingxiaowei.services.bell import Bell, Stage, wait_for
 from jingxiaowei.services.leases import Leases, Thread
 from jingxiaowei.services.ledger import Effects, Ledger
@@ -114,6 +115,7 @@ class Turn:
             open_code=thread.open_code,
             handed_over=holder is Holder.HUMAN,
             topic=thread.topic,
+            brief=thread.brief,
         )
         decision = _decide(mind, spoken, known, thread.conversation_id)
         DECIDED.labels(decision.kind).inc()

@@ -171,6 +171,7 @@ class Conversation(SQLModel, table=True):
     held_at: datetime | None = _moment(default=None)  # a human's last sign of life
     topic: bytes | None = Field(default=None, sa_type=LargeBinary)  # what a follow-up follows
     topic_at: datetime | None = _moment(default=None)
+    brief: bool = False  # the resident asked for short answers
     leased_by: str | None = None
     leased_until: datetime | None = _moment(default=None)
 
@@ -276,12 +277,14 @@ class Ticket(SQLModel, table=True):
 
 
 class UnansweredQuestion(SQLModel, table=True):
-    """A question that the bot could not answer, masked, counted, waiting for an admin."""
+    """A question that the bot could not answer, or whose answer did not help (``faq``), masked,
+    counted, waiting for an admin."""
 
     __tablename__ = "unanswered_question"
     __table_args__ = _KEYED
     key: str = Field(primary_key=True, max_length=32)
     text: bytes = Field(sa_type=LargeBinary)
+    faq: str = ""  # the entry whose answer did not help
     nearest: str = ""  # entry ids, best first
     times: int = 1
     first_at: datetime = _moment()

@@ -18,12 +18,14 @@ from numpy.typing import NDArray
 from rapidfuzz import fuzz, process
 
 from jingxiaowei.content.model import FaqEntry, Library
-from jingxiaowei.content.normalise import clauses, compact
+from jingxiaowei.content.normalise import compact
+from jingxiaowei.content.taught import FOREIGN, entry_columns
+from jingxiaowei.pipeline.answer.features import features
 from jingxiaowei.pipeline.answer.words import STOPWORDS, Tokenizer
 
 POSTINGS = 96  # kept a term, the heaviest first
 SHORTLIST = 12  # entries whose concepts are weighed
-FINALISTS = 6  # entries whose phrasings are compared one by one
+FINALISTS = 5  # entries whose phrasings are compared one by one, of each way to choose them
 LONGEST = 300  # characters that are looked at; the caller says so when it cut
 
 _K1, _B = 1.2, 0.3
@@ -37,6 +39,7 @@ _EXACT = 9.0  # a question written just so is looked at, whatever else is close
 # A narrative's other clauses still count, but its question decides.
 _ASIDE = 0.4
 _BEFORE = 0.5
+_FAR = 8.0  # in logarithms: an entry so far behind the favourite is out of the question
 _WORTH = {"object": 1.0, "action": 0.7, "aspect": 0.35, "person": 0.5}
 
 Vector = NDArray[np.float64]
@@ -51,6 +54,7 @@ class Query:
     grams: dict[str, float]
     words: dict[str, float]
     concepts: dict[str, float]
+    features: dict[str, float]
 
 
 class Leg(StrEnum):
@@ -68,6 +72,9 @@ class Leg(StrEnum):
     GENERAL = "general"  # the entry answers when only the thing is named, and nothing conflicts
     FUZZY = "fuzzy"  # the closest phrasing's similarity
     EXACT = "exact"  # a phrasing is the question, letter for letter
+    TAUGHT = "taught"  # how far the taught leg puts it behind its favourite: 0, down to -1
+    SURE = "sure"  # how sure the taught leg is of its favourite
+    OURS = "ours"  # the share of what the taught leg believes that is no foreign matter
 
 
 class Evidence(NamedTuple):
@@ -76,6 +83,15 @@ class Evidence(NamedTuple):
     entry: int
     legs: tuple[float, ...]
     phrasing: str
+
+
+class Found(NamedTuple):
+    """The finalists in no particular order, and the foreign matter that was taught and comes
+    closest, with its share of belief: ``12348`` or a kind; empty where none does."""
+
+    finalists: list[Evidence]
+    foreign: str = ""
+    belief: float = 0.0
 
 
 def bigrams(text: str) -> Iterable[str]:
@@ -178,10 +194,32 @@ class _Slots:
         return (shared / total if total else 0.0, min(1.0, against / 2), *unsaid)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Belief:
+    """The taught leg's word: by entry how far behind the favourite (nan where it was not taught),
+    the favourites, how sure of the first, how sure that it is ours, and the foreign matter that
+    comes closest."""
+
+    logs: Vector
+    favourites: tuple[int, ...]
+    sure: float
+    ours: float
+    foreign: str
+    share: float
+
+    def behind(self, entry: int, alike: float) -> float:
+        """0 for the favourite, down to -1; for an entry that was not taught, by its likeness."""
+        behind = float(self.logs[entry])
+        return (alike - 1.0) / 2 if math.isnan(behind) else max(-1.0, behind / _FAR)
+
+
 class Index:
     """All entries of a library, ready to be asked. Immutable once built."""
 
     def __init__(self, library: Library, tokenizer: Tokenizer) -> None:
+        self.taught = taught = library.taught
+        self._columns = entry_columns(taught, [entry.fact for entry in library.entries])
+        self._foreign = [n for n, name in enumerate(taught.columns) if name.startswith(FOREIGN)]
         self.entries: tuple[FaqEntry, ...] = library.entries
         self.kinds = library.lexicon.kinds
         self.tokenizer = tokenizer
@@ -223,30 +261,35 @@ class Index:
 
         ``before`` is what a follow-up follows: it counts, but what is asked now counts more.
         """
-        parts = clauses(text[:LONGEST])
-        asking = [any(mark in part for mark in _QUESTION_MARKS) for part in parts]
+        parts = self.tokenizer.clauses(text[:LONGEST])
+        asking = [any(mark in part.text for mark in _QUESTION_MARKS) for part in parts]
         if not any(asking) or before:
             asking = [True] * len(parts)
-        weighed = (
-            *((part, _BEFORE) for part in clauses(before)),
+        weighed = [
+            *((part, _BEFORE) for part in self.tokenizer.clauses(before)),
             *((part, 1.0 if asks else _ASIDE) for part, asks in zip(parts, asking, strict=True)),
-        )
-        parts = [part for part, _ in weighed]
+        ]
         grams: dict[str, float] = {}
         words: dict[str, float] = {}
         concepts: dict[str, float] = {}
         for part, weight in sorted(weighed, key=lambda pair: pair[1]):  # the heavier one stays
-            tokens = self.tokenizer.words(part)
-            grams.update(dict.fromkeys(bigrams(part), weight))
-            words.update({token: weight for token in tokens if token not in STOPWORDS})
-            concepts.update({s.slug: weight for s in self.tokenizer.spot(part, tokens)})
-        return Query("".join(parts), weighed, grams, words, concepts)
+            grams.update(dict.fromkeys(bigrams(part.text), weight))
+            words.update({word: weight for word in part.words if word not in STOPWORDS})
+            concepts.update({s.slug: weight for s in part.spotted})
+        return Query(
+            "".join(part.text for part, _ in weighed),
+            tuple((part.text, weight) for part, weight in weighed),
+            grams,
+            words,
+            concepts,
+            features(part for part, _ in weighed),
+        )
 
-    def search(self, query: Query) -> list[Evidence]:
-        """The finalists with what each leg says, in no particular order."""
+    def search(self, query: Query) -> Found:
+        """The finalists with what each leg says."""
         size = len(self.entries)
         if not size or not query.text:
-            return []
+            return Found([])
         where: list[NDArray[np.intp]] = []
         weights: list[Vector] = []
         terms = (query.grams, query.words, query.concepts)
@@ -255,24 +298,21 @@ class Index:
             for family, leg in zip(self._families, terms, strict=True)
         ]
         if not where:
-            return []
+            return Found([])
         found = np.bincount(np.concatenate(where), np.concatenate(weights), 3 * size)
         scores = found.reshape(3, size) / np.array(totals)[:, None]
         base = scores.sum(axis=0)
         exact = self.exact.get(query.text)
         if exact is not None:
             base[exact] += _EXACT
+        belief = self._believe(query)
         count = min(SHORTLIST, size)
-        shortlist = np.argpartition(base, size - count)[size - count :]
-        roughly = []
-        lexical = zip(
-            shortlist.tolist(),
-            scores[0, shortlist].tolist(),
-            scores[1, shortlist].tolist(),
-            strict=True,
-        )
+        shortlist = dict.fromkeys(np.argpartition(base, size - count)[size - count :].tolist())
+        shortlist |= dict.fromkeys(belief.favourites)
         asked = self._slots.prepare(query.concepts)
-        for entry, grams, words in lexical:
+        roughly = []
+        for entry in shortlist:
+            grams, words = float(scores[0, entry]), float(scores[1, entry])
             slots = self._slots.weigh(asked, query.concepts, entry)
             conflict = slots[1]
             rough = grams + words + slots[0] - conflict - 0.3 * (slots[2] + slots[3] + slots[4])
@@ -281,12 +321,51 @@ class Index:
             general = 0.0 if conflict else self._general[entry]
             roughly.append((rough, entry, (grams, words, *slots, general)))
         roughly.sort(reverse=True)
+        favourites = set(belief.favourites)
         finalists = roughly[:FINALISTS]
+        finalists += [row for row in roughly[FINALISTS:] if row[1] in favourites]
         close = self._fuzzy(query, [entry for _, entry, _ in finalists])
-        return [
-            Evidence(entry, (*legs, ratio, float(entry == exact)), phrasing)
-            for (_, entry, legs), (ratio, phrasing) in zip(finalists, close, strict=True)
-        ]
+        return Found(
+            [
+                Evidence(
+                    entry,
+                    (
+                        *legs,
+                        ratio,
+                        float(entry == exact),
+                        belief.behind(entry, max(ratio, legs[0])),
+                        belief.sure,
+                        belief.ours,
+                    ),
+                    phrasing,
+                )
+                for (_, entry, legs), (ratio, phrasing) in zip(finalists, close, strict=True)
+            ],
+            belief.foreign,
+            belief.share,
+        )
+
+    def _believe(self, query: Query) -> _Belief:
+        """What the taught leg says, by entry instead of by column."""
+        size = len(self.entries)
+        if not self.taught.columns:
+            return _Belief(np.full(size, np.nan), (), 0.0, 1.0, "", 0.0)
+        weighed = self.taught.weigh(query.features)
+        known = np.flatnonzero(self._columns >= 0)
+        logs = np.full(size, np.nan)
+        logs[known] = weighed[self._columns[known]]
+        chances = np.exp(weighed)
+        foreign, share, ours = "", 0.0, 1.0
+        if self._foreign:
+            parts = chances[self._foreign]
+            closest = int(parts.argmax())
+            foreign = self.taught.columns[self._foreign[closest]].removeprefix(FOREIGN)
+            share, ours = float(parts[closest]), 1.0 - float(parts.sum())
+        if not len(known):
+            return _Belief(logs, (), 0.0, ours, foreign, share)
+        order = known[np.argsort(-logs[known], kind="stable")[:FINALISTS]]
+        best = float(logs[order[0]])
+        return _Belief(logs - best, tuple(order.tolist()), math.exp(best), ours, foreign, share)
 
     def _fuzzy(self, query: Query, entries: list[int]) -> list[tuple[float, str]]:
         """For each entry its closest phrasing to the whole text or to a clause of it."""

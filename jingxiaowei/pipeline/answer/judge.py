@@ -14,7 +14,7 @@ from operator import mul
 
 from jingxiaowei.content.model import JudgeWeights
 from jingxiaowei.pipeline.answer.index import Evidence, Index, Leg, Query
-from jingxiaowei.pipeline.decision import Candidate, Reason
+from jingxiaowei.pipeline.reasons import Candidate, Reason
 
 # At least so sure to answer, to ask back; closer than that to the second and the resident is asked.
 ANSWER = 0.6
@@ -30,6 +30,14 @@ class Ruling:
 
     candidates: tuple[Candidate, ...]
     reasons: tuple[Reason, ...]
+    foreign: str = ""  # the foreign matter that comes closest, with its share of belief
+    belief: float = 0.0
+
+
+def clear(ruling: Ruling) -> bool:
+    """Whether the first is far enough from the second not to ask."""
+    scores = [candidate.score for candidate in ruling.candidates[:2]]
+    return len(scores) == 1 or (len(scores) == 2 and scores[0] - scores[1] >= CLOSE)
 
 
 class Judge:
@@ -52,7 +60,8 @@ class Judge:
 
     def rule(self, query: Query) -> Ruling:
         """The best entries for a question."""
-        found = [(self._weigh(e), e) for e in self.index.search(query)]
+        search = self.index.search(query)
+        found = [(self._weigh(e), e) for e in search.finalists]
         if not found:
             return Ruling((), ())
         found.sort(key=lambda pair: (-pair[0], pair[1].entry))
@@ -64,7 +73,7 @@ class Judge:
         for share, (_, evidence) in zip(odds[:SHOWN], found, strict=False):
             entry = entries[evidence.entry]
             candidates.append(Candidate(entry.id, entry.fact, round(sure * share, 4), entry.title))
-        return Ruling(tuple(candidates), self._explain(query, best))
+        return Ruling(tuple(candidates), self._explain(query, best), search.foreign, search.belief)
 
     def _weigh(self, evidence: Evidence) -> float:
         total: float = sum(map(mul, self._choice, evidence.legs))

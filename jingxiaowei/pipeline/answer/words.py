@@ -9,7 +9,7 @@ from pathlib import Path
 import daachorse
 
 from jingxiaowei.content.model import Lexicon
-from jingxiaowei.content.normalise import compact
+from jingxiaowei.content.normalise import clauses, compact
 
 Cut = Callable[[str], list[str]]
 
@@ -72,6 +72,15 @@ class Spotted:
     end: int
 
 
+@dataclass(frozen=True, slots=True)
+class Clause:
+    """A compact clause, taken apart once for everybody who looks at it."""
+
+    text: str
+    words: list[str]
+    spotted: list[Spotted]
+
+
 class Tokenizer:
     """Cuts a compact text into words and finds its concepts.
 
@@ -92,6 +101,14 @@ class Tokenizer:
         self._automaton = daachorse.CharwiseDoubleArrayAhoCorasick(
             forms or ["\0"], daachorse.MATCH_KIND_LEFTMOST_LONGEST
         )
+
+    def clauses(self, text: str) -> list[Clause]:
+        """The clauses of a text as it was written."""
+        found = []
+        for part in clauses(text):
+            words = self.words(part)
+            found.append(Clause(part, words, self.spot(part, words)))
+        return found
 
     def spot(self, text: str, words: list[str]) -> list[Spotted]:
         """The concepts of a compact text; a one-character form only where it is a whole word."""

@@ -86,7 +86,7 @@ class EntityKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """风险信号: one hit, with the resident's own words. ``weight`` is what it added to the score."""
+    """风险信号: one hit, with the resident's own words; ``weight``: what it added to the score."""
 
     signal: str
     stage: Stage

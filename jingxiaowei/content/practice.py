@@ -1,0 +1,132 @@
+"""练习题: how residents put their questions, and which entries answer them.
+
+They teach the judge and examine it; nobody reads them while the bot runs. A tenth, chosen by a
+hash of the text, is never taught: it is the exam that ``jingxiaowei evaluate`` prints.
+"""
+
+from collections.abc import Container, Iterable
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Literal
+
+from jingxiaowei.content.loader import Shelf, parse_value, read_shelved
+from jingxiaowei.content.model import Frozen, Text
+from jingxiaowei.content.normalise import compact
+from jingxiaowei.content.source import Document, Level, yaml_files
+from jingxiaowei.settings import Settings
+
+FOLDS = 10
+EXAM = 0  # the fold that is never taught
+
+Voice = Literal["search", "ask", "letter", "speech", "elder", "typo", "outside"]
+
+
+class _Asked(Frozen):
+    facts: tuple[str, ...]
+    voice: Voice
+    says: tuple[Text, ...]
+
+
+class _Elsewhere(Frozen):
+    kind: Text
+    signpost: Text | None = None
+    says: tuple[Text, ...]
+
+
+class _Turn(Frozen):
+    says: Text
+    facts: tuple[str, ...] = ()  # any is right; none: not ours, thanks, chat
+    kind: str = ""
+
+
+class _Dialogue(Frozen):
+    turns: tuple[_Turn, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A question, the facts of which any answers it, and how it is put.
+
+    One that is not ours has no facts, but a ``kind``, and perhaps the number to point to.
+    """
+
+    text: str
+    facts: tuple[str, ...]
+    voice: str
+    kind: str = ""
+    signpost: str = ""
+
+    @property
+    def fold(self) -> int:
+        """Which tenth a question belongs to: the same on every machine and in every order."""
+        return blake2b(compact(self.text).encode(), digest_size=4).digest()[0] % FOLDS
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One line of a practice conversation, and the facts of which any answers it in place."""
+
+    text: str
+    facts: tuple[str, ...]
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Practice:
+    """All of the folder."""
+
+    questions: tuple[Question, ...]
+    dialogues: tuple[tuple[Turn, ...], ...]
+
+
+def read_practice(settings: Settings, shelf: Shelf, facts: Container[str]) -> Practice:
+    """Read the folder; what is wrong goes on the shelf, at its line.
+
+    Args:
+        facts: the fact codes that exist; an unknown one is an error.
+    """
+    questions: list[Question] = []
+    dialogues: list[tuple[Turn, ...]] = []
+    seen: set[str] = set()
+    for file in yaml_files(settings.lexicon_dir / "practice"):
+        doc = read_shelved(shelf, file)
+        if doc is None or not isinstance(doc.value, list):
+            continue
+        for i, item in enumerate(doc.value):
+            keys = item if isinstance(item, dict) else {}
+            if "turns" in keys:
+                dialogue = parse_value(shelf, doc, (i,), item, _Dialogue)
+                if dialogue is not None:
+                    named = (fact for turn in dialogue.turns for fact in turn.facts)
+                    _check_facts(shelf, doc, (i,), named, facts)
+                    dialogues.append(tuple(Turn(t.says, t.facts, t.kind) for t in dialogue.turns))
+            elif "kind" in keys:
+                outside = parse_value(shelf, doc, (i,), item, _Elsewhere)
+                if outside is not None:
+                    questions += [
+                        Question(text, (), "outside", outside.kind, outside.signpost or "")
+                        for text in outside.says
+                    ]
+            else:
+                asked = parse_value(shelf, doc, (i,), item, _Asked)
+                if asked is not None:
+                    _check_facts(shelf, doc, (i, "facts"), asked.facts, facts)
+                    questions += [Question(text, asked.facts, asked.voice) for text in asked.says]
+            for j, text in enumerate(keys.get("says") or ()):
+                key = compact(str(text))
+                if key in seen:
+                    shelf.add(doc, (i, "says", j), Level.WARNING, f"练习题“{text}”写了两次")
+                seen.add(key)
+    return Practice(tuple(questions), tuple(dialogues))
+
+
+def _check_facts(
+    shelf: Shelf,
+    doc: Document,
+    path: tuple[str | int, ...],
+    named: Iterable[str],
+    facts: Container[str],
+) -> None:
+    for fact in named:
+        if fact not in facts:
+            shelf.error(doc, path, f"没有事实编号“{fact}”的条目")

@@ -1,0 +1,250 @@
+"""Teaching: the taught leg and the judge are fitted on the content's own questions.
+
+The taught leg learns from the phrasings and the practice questions. What the judge learns from
+must not be what that leg knows by heart: the practice is cut in three, and each third is judged
+with a leg that was taught the other two. The exam's fold is never used. The same content gives
+the same weights.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jingxiaowei.content.model import JudgeWeights, Library
+from jingxiaowei.content.practice import EXAM, Practice, Question
+from jingxiaowei.content.taught import FOREIGN, Taught, quantise
+from jingxiaowei.pipeline.answer.features import features
+from jingxiaowei.pipeline.answer.index import Evidence, Index, Leg
+from jingxiaowei.pipeline.answer.words import Tokenizer
+
+Array = NDArray[np.float64]
+Floats = NDArray[np.float32]
+Tell = Callable[[str], None]
+
+_SEEN = 3  # a feature that fewer questions have is chance
+_THIRDS = 3
+_ROUNDS, _RATE, _DECAY = 60, 0.3, 5e-6
+_JUDGE_ROUNDS, _JUDGE_RATE, _JUDGE_DECAY = 400, 0.15, 0.002
+# No case is a phrasing, so this leg cannot be learnt: what is asked word for word is certain.
+_CERTAIN = {Leg.EXACT.value: 6.0}
+_BARE = ("{}", "{}怎么办", "{}办理", "办{}", "怎样办理{}", "我想问{}的事")
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A question, and the entries of which any is right; none for one that is not ours."""
+
+    text: str
+    right: frozenset[str]
+    kind: str
+
+
+def bare_cases(library: Library) -> list[Case]:
+    """The bare names of the things that general entries are for."""
+    named: dict[str, set[str]] = {}
+    for entry in library.entries:
+        if entry.general and entry.concepts.object:
+            name = library.lexicon.names[entry.concepts.object[0]]
+            for pattern in _BARE:
+                named.setdefault(pattern.format(name), set()).add(entry.id)
+    return [Case(text, frozenset(right), "bare") for text, right in named.items()]
+
+
+def practice_cases(library: Library, questions: Sequence[Question]) -> list[Case]:
+    """Practice questions as cases."""
+    ids = {entry.fact: entry.id for entry in library.entries}
+    return [
+        Case(q.text, frozenset(ids[fact] for fact in q.facts if fact in ids), q.kind or q.voice)
+        for q in questions
+    ]
+
+
+def fit(library: Library, practice: Practice, tokenizer: Tokenizer, tell: Tell) -> Library:
+    """Teach the leg and the judge; the library with both in force."""
+    lessons = _Lessons(library, practice, tokenizer)
+    held_back: list[tuple[Case, list[Evidence]]] = []
+    for third in range(_THIRDS):
+        tell(f"第 {third + 1}/{_THIRDS} 份留作评判的试题，教其余的")
+        taught = lessons.teach(without=third)
+        index = Index(replace(library, taught=taught), tokenizer)
+        mine = [q for q in lessons.questions if q.fold % _THIRDS == third]
+        held_back += [
+            (case, index.search(index.query(case.text)).finalists)
+            for case in practice_cases(library, mine)
+        ]
+    tell("教全部")
+    library = replace(library, taught=lessons.teach())
+    index = Index(library, tokenizer)
+    held_back += [
+        (case, index.search(index.query(case.text)).finalists) for case in bare_cases(library)
+    ]
+    return replace(library, judge=_fit_judge(index, held_back))
+
+
+def write(library: Library, folder: Path) -> list[Path]:
+    """Store what was fitted beside the lexicon."""
+
+    def line(weights: Any) -> str:
+        return "{" + ", ".join(f"{leg}: {weight:.3f}" for leg, weight in weights.items()) + "}"
+
+    judge = library.judge
+    paths = [folder / "judge.yaml", folder / "taught.npz"]
+    paths[0].write_text(
+        "# 由 jingxiaowei evaluate --fit 算出，不用手改。\n"
+        "# choice：在几条里选哪一条；scope、bias：是不是归我们答的。\n"
+        f"choice: {line(judge.choice)}\nscope: {line(judge.scope)}\nbias: {judge.bias:.3f}\n",
+        encoding="utf-8",
+    )
+    library.taught.write(paths[1])
+    return paths
+
+
+class _Lessons:
+    """Everything to learn from, as numbers, once."""
+
+    def __init__(self, library: Library, practice: Practice, tokenizer: Tokenizer) -> None:
+        self.questions = [q for q in practice.questions if q.fold != EXAM]
+        phrasings = [
+            Question(text, (entry.fact,), "phrasing")
+            for entry in library.entries
+            for text in (entry.title, *entry.phrasings)
+        ]
+        self._always = len(phrasings)
+        everything = [*phrasings, *self.questions]
+        foreign = {FOREIGN + (q.signpost or q.kind) for q in everything if not q.facts}
+        self._columns = (*(entry.fact for entry in library.entries), *sorted(foreign))
+        column = {name: n for n, name in enumerate(self._columns)}
+        self._features = [features(tokenizer.clauses(q.text)) for q in everything]
+        seen = Counter(name for found in self._features for name in found)
+        names = sorted(name for name, count in seen.items() if count >= _SEEN)
+        self._vocabulary = {name: row for row, name in enumerate(names)}
+        total = 1 + len(everything)
+        self._rarity = np.array(
+            [np.log(total / (1 + seen[name])) + 1 for name in names], dtype=np.float32
+        )
+        self._right = np.zeros((len(everything), len(self._columns)), dtype=np.float32)
+        for row, question in enumerate(everything):
+            wanted = question.facts or (FOREIGN + (question.signpost or question.kind),)
+            self._right[row, [column[name] for name in wanted if name in column]] = 1
+
+    def teach(self, without: int | None = None) -> Taught:
+        """A model of the phrasings and of the practice, a third of it left out."""
+        rows = list(range(self._always))
+        rows += [
+            self._always + n
+            for n, question in enumerate(self.questions)
+            if question.fold % _THIRDS != without
+        ]
+        model = Taught(
+            self._vocabulary,
+            self._rarity,
+            np.zeros((len(self._vocabulary), len(self._columns)), dtype=np.int8),
+            np.ones(len(self._columns), dtype=np.float32),
+            np.zeros(len(self._columns), dtype=np.float32),
+            self._columns,
+        )
+        weights, bias = _fit_linear(self._matrix(model, rows), self._right[rows])
+        steps, scale = quantise(weights)
+        return replace(model, weights=steps, scale=scale, bias=bias)
+
+    def _matrix(self, model: Taught, rows: Sequence[int]) -> Any:
+        from scipy import sparse  # needed to teach only, not to answer
+
+        places, values, ends = [], [], [0]
+        for row in rows:
+            where, weights = model.rows(self._features[row])
+            places += where
+            values.append(weights)
+            ends.append(len(places))
+        shape = (len(rows), len(self._vocabulary))
+        return sparse.csr_matrix((np.concatenate(values), places, ends), shape=shape)
+
+
+def _fit_linear(data: Any, right: Floats) -> tuple[Floats, Floats]:
+    """A softmax in which the right columns together are to have all the share (Adam)."""
+    count, columns = right.shape
+    weights = np.zeros((data.shape[1], columns), dtype=np.float32)
+    bias = np.zeros(columns, dtype=np.float32)
+    speed, size = np.zeros_like(weights), np.zeros_like(weights)
+    turned = data.T.tocsr()
+    for step in range(1, _ROUNDS + 1):
+        share = data @ weights + bias
+        share -= share.max(axis=1, keepdims=True)
+        np.exp(share, out=share)
+        share /= share.sum(axis=1, keepdims=True)
+        wanted = share * right
+        wanted /= np.maximum(wanted.sum(axis=1, keepdims=True), 1e-12)
+        share -= wanted
+        slope = turned @ share / count + _DECAY * weights
+        speed = 0.9 * speed + 0.1 * slope
+        size = 0.98 * size + 0.02 * slope * slope
+        rate = _RATE if step < 0.6 * _ROUNDS else 0.3 * _RATE
+        weights -= rate * (speed / (1 - 0.9**step)) / (np.sqrt(size / (1 - 0.98**step)) + 1e-7)
+        bias -= rate / 1000 * share.sum(axis=0)
+    return weights, bias
+
+
+def _fit_judge(index: Index, found: Sequence[tuple[Case, list[Evidence]]]) -> JudgeWeights:
+    groups: list[tuple[Array, Array]] = []
+    for case, evidence in found:
+        right = np.array([index.entries[e.entry].id in case.right for e in evidence])
+        if right.any():
+            groups.append((np.array([e.legs for e in evidence]), right.astype(float)))
+    choice = _fit_choice(groups)
+    best, ours = [], []
+    for case, evidence in found:
+        if evidence:
+            legs = np.array([e.legs for e in evidence])
+            best.append(legs[int(np.argmax(legs @ choice))])
+            ours.append(bool(case.right))
+    scope, bias = _fit_scope(np.array(best), np.array(ours, dtype=float))
+    names = [leg.value for leg in Leg]
+    return JudgeWeights(
+        choice=dict(zip(names, choice.tolist(), strict=True)) | _CERTAIN,
+        scope=dict(zip(names, scope.tolist(), strict=True)) | _CERTAIN,
+        bias=bias,
+    )
+
+
+def _fit_choice(groups: Sequence[tuple[Array, Array]]) -> Array:
+    """Softmax over each case's finalists: the right ones' share is to be large."""
+    weights = np.ones(len(Leg))
+    speed, size = np.zeros_like(weights), np.zeros_like(weights)
+    legs = np.concatenate([legs for legs, _ in groups])
+    right = np.concatenate([right for _, right in groups])
+    starts = np.cumsum([0, *(len(r) for _, r in groups[:-1])])
+    group = np.repeat(np.arange(len(groups)), [len(r) for _, r in groups])
+
+    def shares(values: Array) -> Array:
+        totals: Array = np.add.reduceat(values, starts)[group]
+        return totals
+
+    for _ in range(_JUDGE_ROUNDS):
+        odds = np.exp(legs @ weights - np.maximum.reduceat(legs @ weights, starts)[group])
+        share = odds / shares(odds)
+        wanted = share * right / shares(share * right)
+        slope = legs.T @ (share - wanted) / len(groups) + _JUDGE_DECAY * weights
+        speed = 0.9 * speed + 0.1 * slope
+        size = 0.99 * size + 0.01 * slope**2
+        weights -= _JUDGE_RATE * speed / (np.sqrt(size) + 1e-8)
+    return weights
+
+
+def _fit_scope(legs: Array, ours: Array) -> tuple[Array, float]:
+    """A logistic curve: ours, or not ours; both sides weigh the same however many there are."""
+    data = np.hstack([legs, np.ones((len(legs), 1))])
+    balance = np.where(ours > 0, 0.5 / max(ours.sum(), 1), 0.5 / max((1 - ours).sum(), 1))
+    weights = np.zeros(data.shape[1])
+    speed, size = np.zeros_like(weights), np.zeros_like(weights)
+    for _ in range(3 * _JUDGE_ROUNDS):
+        guess = 1 / (1 + np.exp(-data @ weights))
+        slope = data.T @ ((guess - ours) * balance) + _JUDGE_DECAY / 4 * weights
+        speed = 0.9 * speed + 0.1 * slope
+        size = 0.99 * size + 0.01 * slope**2
+        weights -= _JUDGE_RATE / 3 * speed / (np.sqrt(size) + 1e-8)
+    return weights[:-1], float(weights[-1])

@@ -6,6 +6,7 @@ compared in the same form, and the checker may not reach up into the pipeline.
 
 import re
 import unicodedata
+from functools import cache
 
 # Zero-width characters, bidi marks, variation selectors and other controls: nobody sees them.
 _INVISIBLE = re.compile(
@@ -15,12 +16,25 @@ _NOT_WORD = re.compile(r"[\W_]+")
 _CLAUSE = re.compile(r"[，。！？；、,!?;\n\r…]+|\.{2,}|\s{2,}")
 
 
+@cache
+def _simplified() -> dict[int, str]:
+    """Traditional characters with their simplified form: opencc's, asked for once."""
+    import opencc
+
+    block = [chr(code) for code in range(0x4E00, 0xA000)]
+    plain = opencc.OpenCC("t2s").convert("\n".join(block)).split("\n")
+    return {ord(old): new for old, new in zip(block, plain, strict=True) if old != new}
+
+
 def normalise(text: str) -> str:
-    """NFKC, lower case, no invisible characters; punctuation and spaces stay.
+    """NFKC, lower case, simplified, no invisible characters; punctuation and spaces stay.
 
     Text that is plain already (the common case) passes through at C speed.
     """
     text = unicodedata.normalize("NFKC", text).lower()
+    table = _simplified()
+    if not table.keys().isdisjoint(map(ord, text)):
+        text = text.translate(table)
     return text if text.isprintable() else _INVISIBLE.sub("", text)
 
 

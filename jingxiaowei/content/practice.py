@@ -17,6 +17,8 @@ from jingxiaowei.settings import Settings
 
 FOLDS = 10
 EXAM = 0  # the fold that is never taught
+_EXAM_DIALOGUES = 3
+_LEANING = frozenset({"aspect", "condition", "person"})  # kinds of turns that name no new thing
 
 Voice = Literal["search", "ask", "letter", "speech", "elder", "typo", "outside"]
 
@@ -59,7 +61,11 @@ class Question:
     @property
     def fold(self) -> int:
         """Which tenth a question belongs to: the same on every machine and in every order."""
-        return blake2b(compact(self.text).encode(), digest_size=4).digest()[0] % FOLDS
+        return _fold(self.text)
+
+
+def _fold(text: str) -> int:
+    return blake2b(compact(text).encode(), digest_size=4).digest()[0] % FOLDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +83,24 @@ class Practice:
 
     questions: tuple[Question, ...]
     dialogues: tuple[tuple[Turn, ...], ...]
+
+    def exam_dialogues(self) -> list[tuple[Turn, ...]]:
+        """The conversations that nothing is taught with: three in ten."""
+        return [turns for turns in self.dialogues if _fold(turns[0].text) < _EXAM_DIALOGUES]
+
+    def follow_ups(self) -> list[Question]:
+        """The other conversations' follow-ups, each read on from the question it follows."""
+        found = []
+        for turns in self.dialogues:
+            if _fold(turns[0].text) < _EXAM_DIALOGUES:
+                continue
+            before = ""
+            for turn in turns:
+                if turn.kind in _LEANING and before and turn.facts:
+                    found.append(Question(f"{before}，{turn.text}", turn.facts, "turn"))
+                elif turn.facts:
+                    before = turn.text
+        return found
 
 
 def read_practice(settings: Settings, shelf: Shelf, facts: Container[str]) -> Practice:

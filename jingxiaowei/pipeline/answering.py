@@ -27,6 +27,9 @@ class Answering:
         self._judge = judge
         self._speech = speech
         self.by_fact: Mapping[str, FaqEntry] = {entry.fact: entry for entry in library.entries}
+        self._signs = [
+            (compact(word), post) for post in library.signposts for word in post.words
+        ]
         self._agencies = {post.phone: post.agency for post in library.signposts}
         self._agencies |= {agency.phone: agency.name for agency in library.agencies}
 
@@ -39,7 +42,7 @@ class Answering:
         best = ruling.candidates[0].score if ruling.candidates else 0.0
         if best >= ANSWER and clear(ruling):
             entry = self._library.by_id[ruling.candidates[0].faq]
-            return self.give(entry, known, ruling, reading.whole)
+            return self.give(entry, known, ruling, reading)
         signpost = self._signpost(text, ruling) if best < ANSWER else None
         if signpost is not None:
             return signpost
@@ -47,7 +50,7 @@ class Answering:
             return self._ask_back(ruling, reading, known)
         return self._unknown(ruling)
 
-    def give(self, entry: FaqEntry, known: Known, ruling: Ruling, asked: str) -> Decision:
+    def give(self, entry: FaqEntry, known: Known, ruling: Ruling, reading: Reading) -> Decision:
         """An entry's answer, with the two buttons that say whether it helped."""
         return Decision(
             Kind.ANSWER,
@@ -57,14 +60,16 @@ class Answering:
             fact=entry.fact,
             score=ruling.candidates[0].score if ruling.candidates else 1.0,
             candidates=ruling.candidates,
-            topic=next_topic(entry.id, asked, known.code),
+            topic=next_topic(entry.id, reading, known.code, known.topic),
             reasons=ruling.reasons,
         )
 
     def pick(self, entry: FaqEntry, known: Known) -> Decision:
         """The answer to a tapped option."""
         chosen = (Candidate(entry.id, entry.fact, 1.0, entry.title),)
-        return self.give(entry, known, Ruling(chosen, (Reason("tap", "点了按钮"),)), entry.title)
+        return self.give(
+            entry, known, Ruling(chosen, (Reason("tap", "点了按钮"),)), Reading(entry.title)
+        )
 
     def again(self, entry: FaqEntry, known: Known) -> Decision:
         """The same answer in fewer words, for who did not understand it."""
@@ -126,7 +131,7 @@ class Answering:
             score=min(one.candidates[0].score, two.candidates[0].score),
             candidates=tuple(candidates),
             also=(two.candidates[0],),
-            topic=next_topic(entries[1].id, second_text, known.code),
+            topic=next_topic(entries[1].id, Reading(second_text), known.code),
             reasons=(Reason("decide", "一句话问了两件事，都答"), *one.reasons, *two.reasons),
         )
 
@@ -141,7 +146,7 @@ class Answering:
             (*self._options(close, known.code), Option("neither", "都不是")),
             score=ruling.candidates[0].score,
             candidates=ruling.candidates,
-            topic=next_topic("", reading.whole, known.code),
+            topic=next_topic("", reading, known.code),
             reasons=(*ruling.reasons, Reason("decide", "有两三条都像，先问清楚")),
         )
 
@@ -162,9 +167,8 @@ class Answering:
     def _signpost(self, text: str, ruling: Ruling) -> Decision | None:
         """Whose matter it is: by a word that says so, or as the practice taught."""
         plain = compact(text)
-        for post in self._library.signposts:
-            word = next((w for w in post.words if compact(w) in plain), None)
-            if word is not None:
+        for word, post in self._signs:
+            if word in plain:
                 return self._point(post.agency, post.phone, word, ruling)
         if ruling.belief >= _FOREIGN and ruling.foreign in self._agencies:
             return self._point(self._agencies[ruling.foreign], ruling.foreign, "", ruling)

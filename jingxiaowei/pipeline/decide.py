@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from jingxiaowei.content.model import Domain, Library
-from jingxiaowei.content.normalise import compact
+from jingxiaowei.content.model import Domain, Library, SmallTalk
+from jingxiaowei.content.normalise import clauses, compact
 from jingxiaowei.pipeline.answer.index import LONGEST, Index
 from jingxiaowei.pipeline.answer.judge import Judge
 from jingxiaowei.pipeline.answer.words import Tokenizer
@@ -97,7 +97,7 @@ class Mind:
         if not bare:
             return self._line("unclear", Kind.SMALLTALK, "没有文字")
         command = self._commands.get(bare)
-        talk = self._talk.get(bare)
+        talk = self._talk.get(bare) or self._closing(text)
         if talk is not None and command is None:
             if talk.id == "unclear" and known.topic and known.topic.faq in self.library.by_id:
                 return self.answering.again(self.library.by_id[known.topic.faq], known)
@@ -166,6 +166,11 @@ class Mind:
         if tap in {"menu", "suspicious", "neither", "privacy", "large"}:
             return self._command(tap, known)
         return self._line("stale", Kind.COMMAND, "按钮已失效")
+
+    def _closing(self, text: str) -> SmallTalk | None:
+        """Several courtesies in a row (好的 谢谢您) are the last one of them."""
+        parts = [self._talk.get(_bare(part)) for part in clauses(text.replace(" ", "，"))]
+        return parts[-1] if len(parts) > 1 and all(parts) else None
 
     def _on_topic(self, kind: str, code: str, fact: str, known: Known) -> Decision:
         """A button under a question back or an answer: an older question's is stale."""

@@ -6,7 +6,7 @@ sees what was understood, and the judge weighs them like any other question.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from jingxiaowei.content.normalise import clauses, compact
 from jingxiaowei.pipeline.answer.index import Index
@@ -33,11 +33,23 @@ _LONGEST_OF_TWO, _SHORTEST_PART = 90, 4
 _PARTS = re.compile(
     r"[？?。；;\n]+|[，,\s]*(?:还有就是|还有|另外|顺便(?:再)?(?:问(?:一下|下)?)?|再问(?:一下|下)?)[，,\s]*"
 )
-# 不是换证，是补办: what stands after 不是 is not meant. 是不是 is a question, no denial.
+# 不是换证，是补办 · 搞错了，我要换护照 · 我说的是居住证，不是证明: what is denied is not meant.
+# 是不是 is a question and denies nothing.
 _DENIED = re.compile(
-    r"(?<!是)(?:不是|不要|勿是|弗是|不用|搞错了?|说错了?)(?:说|问|要|办)?([^，,。！？!?\s]{1,12})"
-    r"[，,。\s]+(?:我)?(?:(?:是|要|说的是|问的是|想问的是|想|而是)+)(?:问|办|说)?(.{2,})"
+    r"^(?:哦|噢|喔|啊|哎|诶|呃|不对|不|[，,。\s])*(?<!是)(?:不是|勿是|弗是)(?:说|问|要|办)?"
+    r"(?P<denied>[^，,。！？!?\s]{1,12})[，,。\s]+(?:我)?(?:而|就|想|说的|问的|想问的|要)*(?:是|要|想)?"
+    r"(?P<meant>.{2,})$"
 )
+_CORRECTED = re.compile(
+    r"^(?:哦|噢|喔|啊|哎|诶|呃|不对|[，,。\s])*(?:搞错|说错|记错|打错|看错|弄错|讲错|说岔|不对)了?"
+    r"[，,。\s]+(?:我)?(?:说的|问的|想问的|应该)*(?:是|要|想)?(?P<meant>.{2,})$"
+)
+_INSISTED = re.compile(
+    r"^(?:我)(?:说的|问的|想问的|要问的|讲的)是(?P<meant>[^，,。！？!?]{2,}?)"
+    r"(?:[，,。\s]+不是(?P<denied>.{1,12}))?$"
+)
+# A text that names no thing leans on what was said before: by itself it must be very plain.
+_ALONE = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +90,20 @@ def understand(
     index: Index, judge: Judge, text: str, topic: Topic | None
 ) -> tuple[Reading, Ruling]:
     """The reading that the judge is surest of; one that stands well alone is left alone."""
-    denied = _DENIED.search(text)
-    plain = denied.group(2) if denied else text
-    alone, *carried = _readings(index, plain, topic)
+    because: list[Reason] = []
+    corrected = _correction(text) if topic else None
+    if corrected is not None:
+        text, denied = corrected
+        because.append(Reason("dialogue", f"更正：不是“{denied}”" if denied else "更正了上一句"))
+        if topic is not None and denied:
+            topic = replace(topic, text=topic.text.replace(compact(denied), ""))
+    alone, *carried = _readings(index, text, topic, corrected is not None)
     ruling = judge.rule_text(alone.text)
     sure = ruling.candidates[0].score if ruling.candidates else 0.0
-    because = [Reason("dialogue", f"不是“{denied.group(1)}”，照后半句理解")] if denied else []
     best, found = alone, ruling
-    if carried and (sure < ANSWER or _leans(index, plain)):
+    leans = _leans(index, text)
+    if carried and (leans or corrected is not None or sure < ANSWER):
+        sure *= _ALONE if leans else 1.0
         for reading in carried:
             other = judge.rule(index.query(reading.text, reading.before))
             score = other.candidates[0].score if other.candidates else 0.0
@@ -93,9 +111,20 @@ def understand(
                 best, found, sure = reading, other, score
         if best is not alone:
             because.append(Reason("dialogue", f"接着上一句理解成：{best.whole}"))
-    if not because:
-        return best, found
-    return best, Ruling(found.candidates, (*because, *found.reasons), found.foreign, found.belief)
+    if because:
+        reasons = (*because, *found.reasons)
+        found = Ruling(found.candidates, reasons, found.foreign, found.belief)
+    return best, found
+
+
+def _correction(text: str) -> tuple[str, str] | None:
+    """What a correction means, and what it denies."""
+    plain = text.strip().rstrip("。.!！")
+    for pattern in (_INSISTED, _DENIED, _CORRECTED):
+        found = pattern.match(plain)
+        if found is not None:
+            return found.group("meant"), found.groupdict().get("denied") or ""
+    return None
 
 
 def parts(text: str) -> list[str]:
@@ -106,19 +135,28 @@ def parts(text: str) -> list[str]:
     return found or [text]
 
 
-def next_topic(faq: str, asked: str, code: str) -> Topic:
-    """The topic after an answer or a question back."""
-    return Topic(faq, asked[-_KEPT:], code)
+def next_topic(faq: str, reading: Reading, code: str, before: Topic | None = None) -> Topic:
+    """The topic after an answer or a question back.
+
+    What asks for another side of the same entry (多少钱) leaves the question as it was: otherwise
+    the sides that were asked about before would be read into every later one.
+    """
+    if before is not None and reading.before and faq == before.faq:
+        return Topic(faq, before.text, code)
+    return Topic(faq, reading.whole[-_KEPT:], code)
 
 
-def _readings(index: Index, text: str, topic: Topic | None) -> list[Reading]:
+def _readings(index: Index, text: str, topic: Topic | None, corrected: bool) -> list[Reading]:
     """The text by itself, and, for what may be a follow-up, with the topic's words put back."""
     alone = Reading(text)
     plain = compact(text)
     if topic is None or not plain or len(plain) > _LONGEST_FOLLOW_UP:
         return [alone]
-    found = [alone, Reading(text, before=topic.text)]
-    if _objects(index, plain):
+    found = [alone]
+    named = bool(_objects(index, plain))
+    if not (corrected and named):  # what was corrected is not read on from
+        found.append(Reading(text, before=topic.text))
+    if named:
         rest = _without_objects(index, topic.text)
         if rest:
             found.append(Reading(_bare(plain) + rest, exchanged=True))

@@ -1,7 +1,7 @@
 """How well the content answers its own questions: tables for whoever writes it.
 
 Measured are the ``hit`` and ``miss`` cases beside each entry, and the exam: the tenth of the
-practice, and the conversations, that nothing was taught with.
+practice and the three tenths of its conversations that nothing was taught with.
 """
 
 from collections import Counter, defaultdict
@@ -99,7 +99,7 @@ def measure(mind: Mind, practice: Practice) -> Figures:
             _note_mix(figures, decision, case)
         else:
             figures.outside[case.kind][decision.kind.value] += 1
-    for dialogue in practice.dialogues:
+    for dialogue in practice.exam_dialogues():
         _follow(mind, dialogue, figures)
     return figures
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 
+from jingxiaowei.pipeline.answer.why import weigh_words
 from jingxiaowei.pipeline.decide import Mind
 from jingxiaowei.pipeline.decision import Decision, Desk, Kind, Known
 from jingxiaowei.pipeline.dialogue import Topic
@@ -68,10 +69,28 @@ def explain(mind: Mind, text: str) -> str:
     for reason in decision.reasons:
         quote = f"：“{reason.quote}”" if reason.quote else ""
         lines.append(f"  · {reason.because}{quote}")
+    lines += _because(mind, text, decision)
     if decision.candidates:
         lines.append("最像的：")
         lines += [f"  {c.score:.2f} {c.fact} {c.title}（{c.faq}）" for c in decision.candidates]
     return "\n".join(lines)
+
+
+def _because(mind: Mind, text: str, decision: Decision) -> list[str]:
+    """The words that counted, and what would have changed the outcome."""
+    if decision.kind not in {Kind.ANSWER, Kind.CLARIFY, Kind.UNKNOWN}:
+        return []
+    why = weigh_words(mind.judge, text, mind.judge.rule_text(text))
+    lines = []
+    if why.counted:
+        words = "、".join(f"{one.word}（{one.loss:+.2f}）" for one in why.counted)
+        lines.append(f"起作用的词：{words}")
+    if why.runner_up is not None:
+        lines.append(f"第二像的：{why.runner_up.title}（{why.runner_up.score:.2f}）")
+    lines += [
+        f"没有“{one.word}”，排第一的会是：{one.instead.title}" for one in why.pivots if one.instead
+    ]
+    return lines
 
 
 def answer_lines(mind: Mind, lines: Iterable[bytes]) -> Iterator[str]:

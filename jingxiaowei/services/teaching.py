@@ -108,7 +108,8 @@ class _Lessons:
     """Everything to learn from, as numbers, once."""
 
     def __init__(self, library: Library, practice: Practice, tokenizer: Tokenizer) -> None:
-        self.questions = [q for q in practice.questions if q.fold != EXAM]
+        asked = (*practice.questions, *practice.follow_ups())
+        self.questions = [question for question in asked if question.fold != EXAM]
         phrasings = [
             Question(text, (entry.fact,), "phrasing")
             for entry in library.entries

@@ -1,4 +1,5 @@
-"""Follow-ups: what was left out is put back, and what stands alone is left alone."""
+"""Follow-ups: what was left out is put back, what is denied is not meant, and what stands alone
+is left alone."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -7,20 +8,18 @@ import pytest
 
 from jingxiaowei.pipeline.decide import Mind
 from jingxiaowei.pipeline.decision import Decision, Desk, Kind, Known
+from jingxiaowei.pipeline.dialogue import parts
+from jingxiaowei.services.rehearsal import Rehearsal
 from tests.conftest import said
 
 DESK = Desk(True, "", "0573-12345")
+TODAY = date(2026, 11, 22)
 
 
 def talk(mind: Mind, turns: Sequence[str]) -> list[Decision]:
     """The decisions of a conversation."""
-    topic, decisions = None, []
-    for text in turns:
-        known = Known(date(2026, 11, 22), DESK, "AB2C3", topic=topic)
-        decision = mind.decide([said(text)], known)
-        topic = decision.topic or topic
-        decisions.append(decision)
-    return decisions
+    rehearsal = Rehearsal(mind)
+    return [rehearsal.say(text) for text in turns]
 
 
 @pytest.mark.parametrize(
@@ -33,12 +32,33 @@ def talk(mind: Mind, turns: Sequence[str]) -> list[Decision]:
         (["驾驶证快到期了怎么换", "要多久能拿到"], {"T02"}),
         (["居住证丢了怎么补", "去哪里办"], {"H57"}),
         (["闯红灯怎么罚", "那超速呢"], {"T34"}),
+        (["办港澳通行证要带什么", "那我家小孩呢"], {"E66", "E17"}),
     ],
 )
 def test_follow_ups_are_read_on(mind: Mind, turns: list[str], facts: set[str]) -> None:
     *_, last = talk(mind, turns)
     assert last.candidates[0].fact in facts
     assert any(reason.stage == "dialogue" for reason in last.reasons)
+
+
+@pytest.mark.parametrize(
+    ("turns", "facts"),
+    [
+        (["身份证到期了怎么换", "不是到期，是丢了"], {"H03", "H10"}),
+        (["身份证怎么补", "我说的是驾驶证"], {"T05"}),
+        (["护照怎么换", "打错了，我要问身份证丢了怎么补"], {"H03", "H10"}),
+        (["身份证丢了怎么补", "不对，是居住证丢了"], {"H57"}),
+    ],
+)
+def test_a_correction_takes_back(mind: Mind, turns: list[str], facts: set[str]) -> None:
+    *_, last = talk(mind, turns)
+    assert last.candidates[0].fact in facts, last.reasons
+    assert any("更正" in reason.because for reason in last.reasons)
+
+
+def test_a_question_with_shi_bu_shi_denies_nothing(mind: Mind) -> None:
+    _, last = talk(mind, ["护照丢了怎么补办", "是不是要先报案，要带什么"])
+    assert not any("更正" in reason.because for reason in last.reasons)
 
 
 def test_a_new_question_is_left_alone(mind: Mind) -> None:
@@ -48,12 +68,81 @@ def test_a_new_question_is_left_alone(mind: Mind) -> None:
 
 
 def test_talk_beside_the_matter_keeps_the_topic(mind: Mind) -> None:
-    first, thanks, last = talk(mind, ["护照丢了怎么补办", "谢谢", "多少钱"])
+    first, thanks, last = talk(mind, ["护照丢了怎么补办", "好的 谢谢您", "多少钱"])
     assert first.kind is Kind.ANSWER
     assert thanks.kind is Kind.SMALLTALK
     assert last.candidates[0].fact in {"E04", "E08"}
 
 
+def test_sides_asked_before_do_not_pile_up(mind: Mind) -> None:
+    first, *sides = talk(mind, ["护照丢了怎么补办", "要多少钱", "去哪里办", "要多少钱"])
+    assert first.topic is not None
+    for side in sides:
+        if side.kind is Kind.ANSWER and side.faq == first.faq:
+            assert side.topic is not None
+            assert side.topic.text == first.topic.text
+
+
 def test_without_a_topic_nothing_is_put_back(mind: Mind) -> None:
     (decision,) = talk(mind, ["多少钱"])
     assert decision.kind is not Kind.ANSWER
+
+
+def test_two_questions_are_both_answered(mind: Mind) -> None:
+    (decision,) = talk(mind, ["身份证丢了怎么补？还有驾照丢了怎么补？"])
+    assert decision.kind is Kind.ANSWER
+    assert decision.fact == "H03"
+    assert [also.fact for also in decision.also] == ["T05"]
+    assert "身份证丢失补领：" in decision.text
+    assert len(decision.text.encode()) <= 2048
+
+
+def test_one_question_in_two_sentences_is_answered_once(mind: Mind) -> None:
+    (decision,) = talk(mind, ["身份证丢了。身份证丢了怎么补？"])
+    assert decision.also == ()
+
+
+def test_a_story_is_not_cut_into_questions() -> None:
+    story = "我去年从外地搬来。" * 12
+    assert parts(story) == [story]
+
+
+def test_who_did_not_understand_is_told_shortly(mind: Mind) -> None:
+    first, again = talk(mind, ["身份证丢了怎么补", "没听懂"])
+    assert again.fact == first.fact == "H03"
+    assert len(again.text) < len(first.text)
+    assert "依据" not in again.text
+
+
+def test_short_answers_on_request_until_taken_back(mind: Mind) -> None:
+    on, short, off, full = talk(
+        mind, ["简单点", "身份证丢了怎么补", "详细点", "身份证丢了怎么补"]
+    )
+    assert (on.brief, off.brief) == (True, False)
+    assert short.fact == full.fact == "H03"
+    assert "依据" not in short.text
+    assert "依据" in full.text
+
+
+def pressed(mind: Mind, option: str, first: Decision, code: str = "AB2C3") -> Decision:
+    known = Known(TODAY, DESK, code, topic=first.topic)
+    return mind.decide([said("按钮", menu_id=option)], known)
+
+
+def test_thumbs_up_and_down(mind: Mind) -> None:
+    first = mind.decide([said("身份证丢了怎么补")], Known(TODAY, DESK, "AB2C3"))
+    good, bad = (option.id for option in first.options)
+    assert pressed(mind, good, first).unhelpful == ""
+    down = pressed(mind, bad, first)
+    assert down.unhelpful == "id-card-reissue"
+    assert [option.id for option in down.options] == ["human"]
+
+
+def test_an_older_questions_button_is_stale(mind: Mind) -> None:
+    first = mind.decide([said("身份证")], Known(TODAY, DESK, "AB2C3"))
+    later = mind.decide([said("护照丢了怎么补办")], Known(TODAY, DESK, "ZZ9ZZ"))
+    pick = "pick-AB2C3-H03"
+    assert first.topic is not None
+    assert pressed(mind, pick, first).fact == "H03"
+    assert pressed(mind, pick, later).text == mind.speech.say("stale")
+    assert pressed(mind, "pick-ZZ9ZZ-X999", later).text == mind.speech.say("stale")

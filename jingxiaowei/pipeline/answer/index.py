@@ -24,7 +24,7 @@ from jingxiaowei.pipeline.answer.features import features
 from jingxiaowei.pipeline.answer.words import STOPWORDS, Tokenizer
 
 POSTINGS = 96  # kept a term, the heaviest first
-SHORTLIST = 12  # entries whose concepts are weighed
+SHORTLIST = 8  # entries whose concepts are weighed
 FINALISTS = 5  # entries whose phrasings are compared one by one, of each way to choose them
 LONGEST = 300  # characters that are looked at; the caller says so when it cut
 

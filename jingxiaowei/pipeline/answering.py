@@ -27,9 +27,7 @@ class Answering:
         self._judge = judge
         self._speech = speech
         self.by_fact: Mapping[str, FaqEntry] = {entry.fact: entry for entry in library.entries}
-        self._signs = [
-            (compact(word), post) for post in library.signposts for word in post.words
-        ]
+        self._signs = [(compact(word), post) for post in library.signposts for word in post.words]
         self._agencies = {post.phone: post.agency for post in library.signposts}
         self._agencies |= {agency.phone: agency.name for agency in library.agencies}
 

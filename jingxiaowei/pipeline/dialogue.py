@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass, replace
 
 from jingxiaowei.content.normalise import clauses, compact
-from jingxiaowei.pipeline.answer.index import Index
+from jingxiaowei.pipeline.answer.index import QUESTION_MARKS, Index
 from jingxiaowei.pipeline.answer.judge import ANSWER, Judge, Ruling
 from jingxiaowei.pipeline.reasons import Reason
 
@@ -131,8 +131,12 @@ def parts(text: str) -> list[str]:
     """The parts of a short message that may be questions of their own."""
     if len(text) > _LONGEST_OF_TWO:
         return [text]
-    found = [part for part in _PARTS.split(text) if len(compact(part)) >= _SHORTEST_PART]
-    return found or [text]
+    asked = [
+        part
+        for part in _PARTS.split(text)
+        if len(compact(part)) >= _SHORTEST_PART and any(mark in part for mark in QUESTION_MARKS)
+    ]
+    return asked or [text]
 
 
 def next_topic(faq: str, reading: Reading, code: str, before: Topic | None = None) -> Topic:

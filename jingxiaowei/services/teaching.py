@@ -33,6 +33,11 @@ _JUDGE_ROUNDS, _JUDGE_RATE, _JUDGE_DECAY = 400, 0.15, 0.002
 # No case is a phrasing, so this leg cannot be learnt: what is asked word for word is certain.
 _CERTAIN = {Leg.EXACT.value: 6.0}
 _BARE = ("{}", "{}怎么办", "{}办理", "办{}", "怎样办理{}", "我想问{}的事")
+_BARE_LESSONS = (
+    *("{}怎么办理", "{}怎么弄", "{}的流程", "办理{}需要什么", "{}要什么材料", "{}在哪里办"),
+    *("请问{}怎么办理的", "想办{}", "申请{}", "你好，{}怎么办", "{}需要什么手续", "{}办理指南"),
+)
+_BARE_FORMS = 3  # how many of a thing's names are practised so
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +120,7 @@ class _Lessons:
             for entry in library.entries
             for text in (entry.title, *entry.phrasings)
         ]
+        phrasings += _bare_lessons(library)
         self._always = len(phrasings)
         everything = [*phrasings, *self.questions]
         foreign = {FOREIGN + (q.signpost or q.kind) for q in everything if not q.facts}
@@ -164,6 +170,24 @@ class _Lessons:
             ends.append(len(places))
         shape = (len(rows), len(self._vocabulary))
         return sparse.csr_matrix((np.concatenate(values), places, ends), shape=shape)
+
+
+def _bare_lessons(library: Library) -> list[Question]:
+    """A thing that is named and nothing more means its general entries."""
+    facts: dict[str, list[str]] = {}
+    for entry in library.entries:
+        if entry.general and entry.concepts.object:
+            facts.setdefault(entry.concepts.object[0], []).append(entry.fact)
+    forms: dict[str, list[str]] = {}
+    for word, slug in library.lexicon.words.items():
+        if slug in facts and len(forms.setdefault(slug, [])) < _BARE_FORMS:
+            forms[slug].append(word)
+    return [
+        Question(pattern.format(form), tuple(facts[slug]), "bare")
+        for slug, names in forms.items()
+        for form in names
+        for pattern in _BARE_LESSONS
+    ]
 
 
 def _fit_linear(data: Any, right: Floats) -> tuple[Floats, Floats]:

@@ -115,9 +115,7 @@ def test_who_did_not_understand_is_told_shortly(mind: Mind) -> None:
 
 
 def test_short_answers_on_request_until_taken_back(mind: Mind) -> None:
-    on, short, off, full = talk(
-        mind, ["简单点", "身份证丢了怎么补", "详细点", "身份证丢了怎么补"]
-    )
+    on, short, off, full = talk(mind, ["简单点", "身份证丢了怎么补", "详细点", "身份证丢了怎么补"])
     assert (on.brief, off.brief) == (True, False)
     assert short.fact == full.fact == "H03"
     assert "依据" not in short.text

@@ -29,7 +29,7 @@ FINALISTS = 5  # entries whose phrasings are compared one by one, of each way to
 LONGEST = 300  # characters that are looked at; the caller says so when it cut
 
 _K1, _B = 1.2, 0.3
-_QUESTION_MARKS = frozenset(
+QUESTION_MARKS = frozenset(
     """
     怎么 咋 如何 怎样 吗 么 嘛 哪 多少 几 什么 啥 是否 能不能 可不可以 可以 可否 能否 需要 要不要
     行不行 该 求 请问 想问 咨询 想 阿可以 是不是 会不会 有没有
@@ -262,7 +262,7 @@ class Index:
         ``before`` is what a follow-up follows: it counts, but what is asked now counts more.
         """
         parts = self.tokenizer.clauses(text[:LONGEST])
-        asking = [any(mark in part.text for mark in _QUESTION_MARKS) for part in parts]
+        asking = [any(mark in part.text for mark in QUESTION_MARKS) for part in parts]
         if not any(asking) or before:
             asking = [True] * len(parts)
         weighed = [

@@ -26,6 +26,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.engine import make_url
 
 from jingxiaowei.channels.wecom.callback import PATH
+from jingxiaowei.channels.wecom.kf_send import HEAD_BYTES
 from jingxiaowei.pipeline.decide import Mind
 from jingxiaowei.pipeline.decision import Kind
 from jingxiaowei.pipeline.messages import Channel, OutgoingKind
@@ -193,7 +194,8 @@ def questions_of(mind: Mind) -> list[tuple[str, str]]:
     found = []
     for entry in mind.library.entries:
         decision = rehearse(mind, entry.phrasings[0])
-        if decision.kind is Kind.ANSWER and decision.faq == entry.id and not decision.options:
+        one = len(decision.text.encode()) <= HEAD_BYTES  # a longer answer goes out in two messages
+        if decision.kind is Kind.ANSWER and decision.faq == entry.id and one:
             found.append((entry.phrasings[0], decision.text))
     return found
 

@@ -195,7 +195,11 @@ def questions_of(mind: Mind) -> list[tuple[str, str]]:
     for entry in mind.library.entries:
         decision = rehearse(mind, entry.phrasings[0])
         one = len(decision.text.encode()) <= HEAD_BYTES  # a longer answer goes out in two messages
-        if decision.kind is Kind.ANSWER and decision.faq == entry.id and one:
+        # One that names no thing would be read on from what the resident asked before.
+        plain = mind.index.tokenizer.clauses(entry.phrasings[0])
+        named = any(mind.index.kinds[s.slug] == "object" for part in plain for s in part.spotted)
+        sure = named and decision.score >= 0.9
+        if decision.kind is Kind.ANSWER and decision.faq == entry.id and one and sure:
             found.append((entry.phrasings[0], decision.text))
     return found
 

@@ -192,6 +192,7 @@ async def test_silence_is_said_and_ends(open_page: OpenPage) -> None:
     await page.goto("/chat")
     await expect(page.locator("#offline")).to_be_empty()
     await page.context.set_offline(True)
+    await page.wait_for_timeout(300)  # a beat that is under way would begin the silence anew
     await page.clock.fast_forward(31_000)
     await expect(page.locator("#offline")).to_contain_text("网断了")
     await page.context.set_offline(False)

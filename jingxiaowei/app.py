@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import aiohttp
@@ -19,14 +20,18 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, Gauge, generate_latest
 
 from jingxiaowei.channels.web import make_chat, make_privacy
-from jingxiaowei.channels.wecom import callback
+from jingxiaowei.channels.wecom import callback, cards
 from jingxiaowei.channels.wecom.api import WeComApi
+from jingxiaowei.channels.wecom.cards import CardTeller
 from jingxiaowei.channels.wecom.codec import Codec
 from jingxiaowei.channels.wecom.kf import Puller
 from jingxiaowei.channels.wecom.kf_send import KfSender
 from jingxiaowei.channels.wecom.members import MemberSender
+from jingxiaowei.console import make_console
 from jingxiaowei.errors import SettingsError
 from jingxiaowei.pipeline.messages import Channel
+from jingxiaowei.services import alerts_house, alerts_samples
+from jingxiaowei.services.alerts_house import AlertHouse
 from jingxiaowei.services.audit import Audit
 from jingxiaowei.services.bell import Bell
 from jingxiaowei.services.chat import ChatRoom, WebSender
@@ -35,11 +40,16 @@ from jingxiaowei.services.inbox import Inbox
 from jingxiaowei.services.leases import Leases
 from jingxiaowei.services.ledger import Ledger
 from jingxiaowei.services.media import MediaKeeper
+from jingxiaowei.services.media_reading import MediaReader
+from jingxiaowei.services.notice_delivery import NoTeller, Teller
 from jingxiaowei.services.officers import Officers
 from jingxiaowei.services.outbox import Outbox, Sender
+from jingxiaowei.services.picture_mail import PictureMail
+from jingxiaowei.services.reading import Reader
 from jingxiaowei.services.retention import Retention
 from jingxiaowei.services.roster import Roster
 from jingxiaowei.services.samples import seed
+from jingxiaowei.services.signins import SignIns
 from jingxiaowei.services.turn import Turn
 from jingxiaowei.settings import Settings
 from jingxiaowei.store.engine import Database
@@ -61,12 +71,16 @@ class House:
     roster: Roster
     inbox: Inbox
     media: MediaKeeper
+    reading: MediaReader
+    alerts: AlertHouse
+    sign_ins: SignIns
     outbox: Outbox
     retention: Retention
     turns: list[Turn]
     api: WeComApi | None = None  # the self-built app
     kf_api: WeComApi | None = None  # 微信客服, with its own secret
     puller: Puller | None = None
+    demo_sign_in: str = ""  # the code of the demo's one-time sign-in
     tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
 
     async def notice(self, open_kfid: str, token: str) -> None:
@@ -80,6 +94,9 @@ class House:
         self._start("listen", self.bell.listen)
         self._start("outbox", self.outbox.run)
         self._start("media", self.media.run)
+        self._start("reading", self.reading.run)
+        self._start("alerts", self.alerts.watch.run)
+        self._start("notices", self.alerts.delivery.run)
         self._start("content", self.content.watch)
         self._start("retention", self.retention.run)
         for i, turn in enumerate(self.turns):
@@ -153,12 +170,23 @@ def _wire(settings: Settings, database: Database, session: aiohttp.ClientSession
         puller = Puller(kf_api, inbox.receive_page, inbox)
         senders[Channel.WECOM_KF] = KfSender(kf_api)
         senders[Channel.WECOM_APP] = MemberSender(api)
+    pictures = PictureMail(database, bell)
     media = MediaKeeper(
-        database, bell, settings.data_dir / "media", kf_api.media if kf_api else None
+        database,
+        bell,
+        settings.data_dir / "media",
+        kf_api.media if kf_api else None,
+        pictures.lost,
     )
+    officers = Officers(database, audit)
+    teller: Teller = NoTeller()
+    if api is not None:
+        teller = CardTeller(api, settings.wecom_agent_id, settings.console_url)
+    alerts = alerts_house.build(database, bell, content, audit, officers, teller)
+    ledger = Ledger(database, bell, alerts.alerts, alerts.contacts)
     # Two turns a process on PostgreSQL: while one waits for the database, the other thinks.
     turns = [
-        Turn(Leases(database), Ledger(database, bell), content, roster, bell)
+        Turn(Leases(database), ledger, content, roster, bell)
         for _ in range(1 if database.sqlite else 2)
     ]
     return House(
@@ -167,10 +195,13 @@ def _wire(settings: Settings, database: Database, session: aiohttp.ClientSession
         bell,
         content,
         audit,
-        Officers(database, audit),
+        officers,
         roster,
         inbox,
         media,
+        MediaReader(database, bell, media, Reader(), pictures.seen),
+        alerts,
+        SignIns(database, officers, audit),
         Outbox(database, bell, senders),
         Retention(database, audit, media),
         turns,
@@ -195,13 +226,15 @@ def make_app(house: House) -> web.Application:
             settings.wecom_corp_id,
         )
     app = web.Application(client_max_size=64 * 1024)
-    app.add_routes(callback.routes(codec, house.notice, house.inbox.receive))
+    on_event = cards.on_event(house.alerts.taps.take)
+    app.add_routes(callback.routes(codec, house.notice, house.inbox.receive, on_event))
     app.add_routes(_service_routes(house))
     chat = ChatRoom(house.database, house.inbox, house.media, house.bell)
     app.add_subapp(
         "/chat", make_chat(chat, settings, lambda key: house.content.mind.speech.say(key))
     )
     app.add_subapp("/privacy", make_privacy(settings))
+    app.add_subapp("/console", make_console(settings, house.alerts, house.sign_ins, house.bell))
     return app
 
 
@@ -261,7 +294,7 @@ async def running(settings: Settings) -> AsyncIterator[tuple[House, str]]:
         await house.officers.sync_areas(house.content.library)
         house.start_workers()
         if settings.demo:
-            await seed(house.inbox)
+            await _seed(house)
         runner = web.AppRunner(make_app(house), access_log=None, shutdown_timeout=5)
         await runner.setup()
         try:
@@ -278,6 +311,14 @@ async def running(settings: Settings) -> AsyncIterator[tuple[House, str]]:
         finally:
             await runner.cleanup()
             await house.stop_workers()
+
+
+async def _seed(house: House) -> None:
+    """The demo's residents, officers and alerts, and a sign-in for the console that works once."""
+    await seed(house.inbox)
+    people = await alerts_samples.seed_officers(house.officers, house.roster)
+    await alerts_samples.seed_alerts(house.database, house.alerts)
+    house.demo_sign_in = await house.sign_ins.one_time(people[0].id, datetime.now(UTC))
 
 
 def _run(main: Coroutine[Any, Any, None]) -> None:
@@ -303,6 +344,11 @@ def serve(settings: Settings) -> None:
             print(f"警小微已启动（{seconds:.1f} 秒，问答 {entries} 条）", flush=True)
             print(f"  居民聊天页  {address}/chat", flush=True)
             print(f"  处理规则    {address}/privacy", flush=True)
+            if house.demo_sign_in:
+                entrance = f"{address}/console/enter?code={house.demo_sign_in}"
+                print(f"  值班工作台  {entrance}（只能用一次）", flush=True)
+            else:
+                print(f"  值班工作台  {address}/console/", flush=True)
             if house.puller is None:
                 print("  企业微信    未连接，见 README", flush=True)
             else:

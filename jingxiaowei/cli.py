@@ -83,6 +83,27 @@ def ask(
 
 
 @cli.command()
+def screen(
+    text: Annotated[str | None, typer.Argument(help="一段可疑的话")] = None,
+    jsonl: Annotated[bool, typer.Option("--jsonl", help="逐行读 JSON、逐行答 JSON")] = False,
+) -> None:
+    """反诈筛查怎么看一段话，为什么。"""
+    from jingxiaowei.content.checker import load_library
+    from jingxiaowei.services.curation import today
+    from jingxiaowei.services.screening import explain_screening, screen_lines
+
+    if not jsonl and text is None:
+        raise typer.BadParameter("写一段话，或者用 --jsonl 从标准输入读")
+    library = load_library(load_settings(), today())
+    if not jsonl:
+        typer.echo(explain_screening(library, text or ""))
+        return
+    for line in screen_lines(library, sys.stdin.buffer):
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()
+
+
+@cli.command()
 def check(
     as_json: Annotated[bool, typer.Option("--json", help="输出 JSON")] = False,
 ) -> None:
@@ -109,18 +130,24 @@ def check(
 @cli.command()
 def evaluate(
     fit: Annotated[
-        bool, typer.Option("--fit", help="用练习题重新教，写进词典旁的 judge.yaml 和 taught.npz")
+        bool, typer.Option("--fit", help="用练习题重新教答题和筛查，写进词典和话术文件夹")
     ] = False,
 ) -> None:
     """用内容自带的试题考一遍：按领域、按问法、按条目列表，并列出最该改的混淆。"""
     from jingxiaowei.services.curation import Curator, teach
     from jingxiaowei.services.evaluation import report
+    from jingxiaowei.services.screen_fit import fit as teach_screen
+    from jingxiaowei.services.screen_practice import report as screen_report
 
     settings = load_settings()
     if fit:
         for path in teach(settings, typer.echo):
             typer.echo(f"已写入 {path}")
-    typer.echo(report(Curator(settings).load(), settings))
+        teach_screen(Curator(settings).load().library, settings.scams_dir)
+        typer.echo(f"已写入 {settings.scams_dir}")
+    mind = Curator(settings).load()
+    typer.echo(report(mind, settings))
+    typer.echo(f"\n{screen_report(mind.library, settings.scams_dir)}")
 
 
 @db.command()

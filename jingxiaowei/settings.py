@@ -40,6 +40,7 @@ class Settings(BaseSettings):
     data_dir: Path = Path("data")
     unit_name: str = "海盐县公安局"
     chat_enabled: bool = False
+    public_url: str = ""
     metrics_token: SecretStr = SecretStr("")
     trusted_proxy: bool = False
 
@@ -57,6 +58,11 @@ class Settings(BaseSettings):
     wecom_aes_key: SecretStr = SecretStr("")
     wecom_kf_secret: SecretStr = SecretStr("")
     wecom_api_base: str = "https://qyapi.weixin.qq.com"
+
+    @property
+    def console_url(self) -> str:
+        """Where officers' cards lead; empty where the outside address is not known."""
+        return f"{self.public_url.rstrip('/')}/console/" if self.public_url else ""
 
     @property
     def demo(self) -> bool:

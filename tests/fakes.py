@@ -107,6 +107,9 @@ class FakeWeCom:
         self._numbers = itertools.count(1)
         self._access_tokens: dict[str, float] = {}
         self._codes: dict[str, tuple[str, str, float]] = {}
+        # response_code → whose card, of which task, until when; each works once.
+        self._card_codes: dict[str, tuple[str, str, float]] = {}
+        self.buttons: dict[tuple[str, str], str] = {}  # (member, task) → what a card says now
         self._faults: defaultdict[str, deque[Fault]] = defaultdict(deque)
         self._handlers: dict[str, Callable[[Json], Json]] = {
             "gettoken": self._gettoken,
@@ -117,6 +120,7 @@ class FakeWeCom:
             "kf/service_state/trans": self._state_trans,
             "kf/servicer/list": self._servicers,
             "message/send": self._message_send,
+            "message/update_template_card": self._update_template_card,
         }
         app = web.Application(client_max_size=2**25)
         app.router.add_route("*", "/cgi-bin/{path:.+}", self._answer)
@@ -406,6 +410,8 @@ class FakeWeCom:
         body, unknown = payload[msgtype], []
         if msgtype == "text" and len(body["content"].encode()) > 2048:
             raise RefusedError(45002)
+        if msgtype == "template_card":
+            _check_card(body)
         since = now - payload.get("duplicate_check_interval", 1800)
         for userid in payload["touser"].split("|"):
             if userid not in self.members:
@@ -416,7 +422,56 @@ class FakeWeCom:
             if not (payload.get("enable_duplicate_check") and repeated):
                 sent = Delivered(self.agent_id, userid, "", msgtype, body, now)
                 self.delivered[userid].append(sent)
-        return {"invaliduser": "|".join(unknown), "msgid": f"MEMBER{next(self._numbers)}"}
+        answer = {"invaliduser": "|".join(unknown), "msgid": f"MEMBER{next(self._numbers)}"}
+        if body.get("card_type") == "button_interaction":
+            known = [user for user in payload["touser"].split("|") if user not in unknown]
+            if known:
+                answer["response_code"] = self._card_code(known[0], body["task_id"])
+        return answer
+
+    def _card_code(self, userid: str, task_id: str) -> str:
+        code = f"CARD{next(self._numbers)}"
+        self._card_codes[code] = (userid, task_id, self.time() + 72 * HOUR)
+        return code
+
+    def _update_template_card(self, payload: Json) -> Json:
+        userid, task_id, until = self._found(self._card_codes, payload["response_code"], 40161)
+        if self.time() > until or payload["userids"] != [userid]:
+            raise RefusedError(40161)
+        del self._card_codes[payload["response_code"]]
+        self.buttons[userid, task_id] = payload["button"]["replace_name"]
+        return {"invaliduser": []}
+
+    def card_tap_xml(self, userid: str, task_id: str, key: str) -> str:
+        """A member presses a card's button: the event that the callback gets."""
+        code = self._card_code(userid, task_id)
+        return (
+            f"<xml><ToUserName><![CDATA[{self.corp_id}]]></ToUserName>"
+            f"<FromUserName><![CDATA[{userid}]]></FromUserName>"
+            f"<CreateTime>{int(self.time())}</CreateTime><MsgType><![CDATA[event]]></MsgType>"
+            "<Event><![CDATA[template_card_event]]></Event>"
+            f"<EventKey><![CDATA[{key}]]></EventKey><TaskId><![CDATA[{task_id}]]></TaskId>"
+            "<CardType><![CDATA[button_interaction]]></CardType>"
+            f"<ResponseCode><![CDATA[{code}]]></ResponseCode>"
+            f"<AgentID>{self.agent_id}</AgentID></xml>"
+        )
+
+
+def _check_card(card: Json) -> None:
+    """WeCom's rules for the two kinds of card that are used."""
+    if not card["main_title"].get("title") or len(card.get("horizontal_content_list", [])) > 6:
+        raise RefusedError(40058)
+    if card["card_type"] == "text_notice":
+        if not card.get("card_action"):
+            raise RefusedError(40058)
+        return
+    if not re.fullmatch(r"[0-9A-Za-z_@-]{1,128}", card["task_id"]):
+        raise RefusedError(40058)
+    if not 1 <= len(card["button_list"]) <= 6:
+        raise RefusedError(40058)
+    for button in card["button_list"]:
+        if not button["text"] or not button["key"] or len(button["key"].encode()) > 1024:
+            raise RefusedError(40058)
 
 
 def _check_menu(menu: Json) -> None:

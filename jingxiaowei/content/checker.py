@@ -5,9 +5,11 @@ from datetime import date
 
 import chinese_calendar
 
-from jingxiaowei.content.loader import Shelf, placeholders, read_library
+from jingxiaowei.content.loader import placeholders, read_library
 from jingxiaowei.content.model import Certainty, FaqEntry, Library
 from jingxiaowei.content.normalise import compact
+from jingxiaowei.content.scam_checker import check_scams
+from jingxiaowei.content.shelf import Shelf
 from jingxiaowei.content.source import Level, Problem
 from jingxiaowei.errors import ContentError
 from jingxiaowei.settings import Settings
@@ -31,6 +33,15 @@ VOICE_FIELDS: dict[str, frozenset[str]] = {
         """.split(),
         frozenset(),
     ),
+    **dict.fromkeys(
+        """
+        fraud_boss_not_yet fraud_in_progress fraud_done fraud_third_person fraud_unsure fraud_shared
+        """.split(),
+        frozenset(),
+    ),
+    "fraud_specimen": frozenset({"type"}),
+    "fraud_publicity": frozenset({"type", "one", "two", "three", "motto"}),
+    "fraud_other": frozenset({"type", "action"}),
     "welcome": frozenset({"unit"}),
     "privacy": frozenset({"unit", "privacy"}),
     "domain": frozenset({"name"}),
@@ -38,6 +49,19 @@ VOICE_FIELDS: dict[str, frozenset[str]] = {
     "signpost": frozenset({"agency", "phone"}),
     "handoff_again": frozenset({"code"}),
     "after_hours": frozenset({"time", "code", "phone"}),
+    **dict.fromkeys(
+        """
+        silence night nobody correction_scam correction_scam_action
+        correction_false_alarm correction_false_alarm_action
+        correction_drill correction_drill_action
+        """.split(),
+        frozenset[str](),
+    ),
+    **dict.fromkeys(
+        "advise_not_yet advise_in_progress advise_done".split(),
+        frozenset({"role", "name", "station", "phone"}),
+    ),
+    "correction": frozenset({"day", "finding", "action"}),
     "long": frozenset({"n"}),
 }
 
@@ -73,6 +97,7 @@ def check_library(library: Library, shelf: Shelf, today: date) -> list[Problem]:
     _check_voice(library, shelf)
     _check_references(library, shelf)
     _check_calendar(shelf, today)
+    check_scams(library.scams, shelf)
     return sorted(set(shelf.problems))
 
 

@@ -15,6 +15,7 @@ from pydantic import (
     StringConstraints,
 )
 
+from jingxiaowei.content.scam_model import ScamBook
 from jingxiaowei.content.taught import Taught
 
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=60)]
@@ -252,6 +253,7 @@ class Library:
     voice: Mapping[str, Voice]
     judge: JudgeWeights
     taught: Taught
+    scams: ScamBook = field(default_factory=ScamBook)
     unit_name: str = ""
     by_id: Mapping[str, FaqEntry] = field(default_factory=dict)
 

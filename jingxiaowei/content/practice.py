@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Literal
 
-from jingxiaowei.content.loader import Shelf, parse_value, read_shelved
 from jingxiaowei.content.model import Frozen, Text
 from jingxiaowei.content.normalise import compact
+from jingxiaowei.content.shelf import Shelf, parse, read
 from jingxiaowei.content.source import Document, Level, yaml_files
 from jingxiaowei.settings import Settings
 
@@ -113,26 +113,26 @@ def read_practice(settings: Settings, shelf: Shelf, facts: Container[str]) -> Pr
     dialogues: list[tuple[Turn, ...]] = []
     seen: set[str] = set()
     for file in yaml_files(settings.lexicon_dir / "practice"):
-        doc = read_shelved(shelf, file)
+        doc = read(shelf, file)
         if doc is None or not isinstance(doc.value, list):
             continue
         for i, item in enumerate(doc.value):
             keys = item if isinstance(item, dict) else {}
             if "turns" in keys:
-                dialogue = parse_value(shelf, doc, (i,), item, _Dialogue)
+                dialogue = parse(shelf, doc, (i,), item, _Dialogue)
                 if dialogue is not None:
                     named = (fact for turn in dialogue.turns for fact in turn.facts)
                     _check_facts(shelf, doc, (i,), named, facts)
                     dialogues.append(tuple(Turn(t.says, t.facts, t.kind) for t in dialogue.turns))
             elif "kind" in keys:
-                outside = parse_value(shelf, doc, (i,), item, _Elsewhere)
+                outside = parse(shelf, doc, (i,), item, _Elsewhere)
                 if outside is not None:
                     questions += [
                         Question(text, (), "outside", outside.kind, outside.signpost or "")
                         for text in outside.says
                     ]
             else:
-                asked = parse_value(shelf, doc, (i,), item, _Asked)
+                asked = parse(shelf, doc, (i,), item, _Asked)
                 if asked is not None:
                     _check_facts(shelf, doc, (i, "facts"), asked.facts, facts)
                     questions += [Question(text, asked.facts, asked.voice) for text in asked.says]

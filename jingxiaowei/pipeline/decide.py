@@ -10,6 +10,7 @@ from pathlib import Path
 
 from jingxiaowei.content.model import Domain, Library, SmallTalk
 from jingxiaowei.content.normalise import clauses, compact
+from jingxiaowei.pipeline.alarm import Alarm
 from jingxiaowei.pipeline.answer.index import LONGEST, Index
 from jingxiaowei.pipeline.answer.judge import Judge
 from jingxiaowei.pipeline.answer.words import Tokenizer
@@ -20,6 +21,7 @@ from jingxiaowei.pipeline.mask import holds_number
 from jingxiaowei.pipeline.messages import Incoming, MessageKind, Option
 from jingxiaowei.pipeline.reasons import Candidate, Reason
 from jingxiaowei.pipeline.reply import Speech, clip, label
+from jingxiaowei.pipeline.screen.values import Screening, Verdict
 
 _DOMAINS = {Domain.HUKOU: "户籍身份证", Domain.TRAFFIC: "交通出行", Domain.EXIT_ENTRY: "出入境"}
 # Asked most, by the county's figures and the fact sheet's order; the menu shows those that exist.
@@ -37,6 +39,7 @@ _NOTICES = {
     MessageKind.LINK: "link",
     MessageKind.IMAGE: "image",
 }
+_NOT_SURE = frozenset({Kind.CLARIFY, Kind.UNKNOWN})
 # Particles and courtesies around an utterance that is otherwise one of the known ones.
 _PARTICLES = "呀啊吧呢哦噢嘛哈啦的了么吗"
 _PREFIXES = ("请帮我", "麻烦帮我", "帮我", "请问", "麻烦", "我想", "我要", "请", "给我")
@@ -51,6 +54,8 @@ class Mind:
         self.index = Index(library, Tokenizer(library.lexicon, cache))
         self.judge = Judge(self.index, library.judge)
         self._watch = Watch(library.emergencies)
+        self.alarm = Alarm(library, self.speech)
+        self._stop, self._unsure = map(self.speech.say, ("transferring", "fraud_unsure"))
         self.answering = Answering(library, self.index, self.judge, self.speech)
         self._talk = {_bare(say): talk for talk in library.smalltalk for say in talk.says}
         self._commands = {_bare(say): cmd.id for cmd in library.commands for say in cmd.says}
@@ -61,21 +66,54 @@ class Mind:
     def decide(self, messages: Sequence[Incoming], known: Known) -> Decision:
         """What to do about one resident's burst of messages, oldest first."""
         text = "\n".join(m.text for m in messages if m.text and not m.menu_id)
+        screening = self.alarm.look(text, known)
+        decision = self._decide(messages, text, screening, known)
+        if decision.screening is None:
+            decision = replace(decision, screening=screening, screened=text)
+        return decision
+
+    def _decide(
+        self, messages: Sequence[Incoming], text: str, screening: Screening, known: Known
+    ) -> Decision:
         emergency = self._emergency(text, known)
         if known.handed_over:
             # Nothing is said over a human; what is urgent reaches the others on duty all the same.
             quiet = Reason("handoff", "人工已接管，机器人不说话")
             need, why = (emergency.need, emergency.reasons) if emergency else (None, ())
             return Decision(Kind.QUIET, need=need, reasons=(*why, quiet))
+        fraud = self.alarm.typed(text, known) or self.alarm.speak(text, screening, known)
         if emergency is not None:
-            return emergency
+            # 正在转账 is one of the emergencies: the script's own line says more, where it is sure.
+            sure = fraud is not None and fraud.text != self._unsure
+            if not (sure and screening.verdict is Verdict.ALERT and emergency.text == self._stop):
+                return emergency
+        if fraud is not None:
+            return fraud
+        if any(m.kind is MessageKind.READING for m in messages):
+            return self._picture(messages)
         # Of several taps in a burst the last is meant; text typed after a tap goes first.
         tap = next((m.menu_id for m in reversed(messages) if m.menu_id), "")
         if text.strip():
-            return self._with_notes(self._read(text, known), text, known)
+            given = self.alarm.contact(text, known)
+            read = given or self._with_notes(self._read(text, known), text, known)
+            unsure = self.alarm.unsure(text, screening) if read.kind in _NOT_SURE else None
+            return unsure or read
         if tap:
             return self._tap(tap, known)
         return self._notice(messages, known)
+
+    def _picture(self, messages: Sequence[Incoming]) -> Decision:
+        """What was read shows no script: that is no all-clear. What could not be read goes to a
+        person."""
+        unread = any(m.data.get("unread") for m in messages if m.kind is MessageKind.READING)
+        key = "image_unreadable" if unread else "image_read"
+        return Decision(
+            Kind.NOTICE,
+            self.speech.say(key),
+            self.speech.options(key),
+            need=Need.IMAGE if unread else None,
+            reasons=(Reason("notice", "图没读出来" if unread else "图上没看出话术，不等于没事"),),
+        )
 
     def _emergency(self, text: str, known: Known) -> Decision | None:
         found = self._watch.look(text) if text else None
@@ -149,6 +187,9 @@ class Mind:
 
     def _tap(self, tap: str, known: Known) -> Decision:
         """A tapped button; one whose target is gone is told to be stale."""
+        moved = self.alarm.tapped(tap)
+        if moved is not None:
+            return moved
         if tap.startswith("faq-"):
             entry = self.library.by_id.get(tap.removeprefix("faq-"))
             if entry is not None:
@@ -214,7 +255,6 @@ class Mind:
             Kind.NOTICE,
             self.speech.say(key),
             self.speech.options(key),
-            need=Need.IMAGE if kind is MessageKind.IMAGE else None,
             reasons=(Reason("notice", f"消息类型：{kind.value}"),),
         )
 

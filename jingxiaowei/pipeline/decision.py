@@ -1,12 +1,14 @@
 """Decisions: what the pipeline says is to be done, and why. Frozen values, no behaviour."""
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum
 
+from jingxiaowei.pipeline.contact import Contact
 from jingxiaowei.pipeline.dialogue import Topic
 from jingxiaowei.pipeline.messages import Option
 from jingxiaowei.pipeline.reasons import Candidate, Reason
+from jingxiaowei.pipeline.screen.values import Screening, Trace
 
 
 class Kind(StrEnum):
@@ -53,15 +55,21 @@ class Known:
         handed_over: a human has the conversation.
         topic: what was answered last, while it is fresh.
         brief: the resident asked for short answers (大字简版).
+        now: by which what the conversation showed before has faded.
+        traces: what earlier messages showed of a script, oldest first.
+        by_officer: an officer writes, and forwards what reached somebody else.
     """
 
     today: date
     desk: Desk
     code: str
+    now: datetime | None = None
     open_code: str = ""
     handed_over: bool = False
     topic: Topic | None = None
     brief: bool = False
+    traces: tuple[Trace, ...] = ()
+    by_officer: bool = False
     privacy_page: str = "/privacy"
 
 
@@ -82,6 +90,9 @@ class Decision:
     transfer: bool = False
     missed: bool = False  # goes into the list of unanswered questions
     unhelpful: str = ""  # the entry whose answer did not help: goes into the same list
+    screening: Screening | None = None
+    screened: str = ""  # the text that the screening's positions point into
+    contact: Contact | None = None  # how the resident can be reached, for an open alert
     brief: bool | None = None  # short answers from here on, or no longer; None: as before
     topic: Topic | None = None  # what the conversation is about from here on; None: as before
     urgent: bool = False  # may use the message slot that is kept for emergencies

@@ -33,12 +33,14 @@ class MessageKind(StrEnum):
     RECALL = "user_recall_msg"  # the resident took a message back
     SESSION = "session_status_change"  # a human took over, passed on, or ended
     SERVICER = "servicer_message"  # a human wrote: the bot is quiet
+    READING = "reading"  # ours: what was read from a picture that the resident sent
     SEND_FAILED = "msg_send_fail"  # WeCom could not deliver what it had accepted
 
 
 # Kinds that carry something a resident said or sent, and so deserve an answer.
 SPOKEN = frozenset(MessageKind) - {
     MessageKind.ENTER,
+    MessageKind.READING,
     MessageKind.RECALL,
     MessageKind.SESSION,
     MessageKind.SERVICER,

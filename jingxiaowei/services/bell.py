@@ -24,6 +24,8 @@ class Stage(StrEnum):
     INBOX = "inbox"
     OUTBOX = "outbox"
     CHAT = "chat"
+    MEDIA = "media"
+    ALERTS = "alerts"
 
 
 class Bell:

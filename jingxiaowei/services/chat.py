@@ -20,8 +20,8 @@ from jingxiaowei.pipeline.messages import (
 )
 from jingxiaowei.services.bell import Bell, Stage, wait_for
 from jingxiaowei.services.inbox import BODY, Inbox, conversation_id, message_key
-from jingxiaowei.services.ledger import DECISION, OUT_BODY
 from jingxiaowei.services.media import MediaKeeper
+from jingxiaowei.services.purposes import DECISION, OUT_BODY
 from jingxiaowei.services.transcript import Line, Reply
 from jingxiaowei.store.engine import Database
 from jingxiaowei.store.tables import INBOX, OUTBOX, InboxState, OutboxState

@@ -11,10 +11,12 @@ from typing import Any
 import watchfiles
 
 from jingxiaowei.content.checker import check_library, load_library, refuse_errors
-from jingxiaowei.content.loader import Shelf, read_library
+from jingxiaowei.content.loader import read_library
 from jingxiaowei.content.model import Library
 from jingxiaowei.content.normalise import compact
 from jingxiaowei.content.practice import read_practice
+from jingxiaowei.content.scam_checker import count_scams
+from jingxiaowei.content.shelf import Shelf
 from jingxiaowei.content.source import Level, Problem
 from jingxiaowei.errors import ContentError
 from jingxiaowei.pipeline.answer.words import Tokenizer
@@ -81,6 +83,7 @@ class Curator:
                 self._settings.lexicon_dir,
                 self._settings.county_dir,
                 self._settings.voice_dir,
+                self._settings.scams_dir,
             )
             if folder.is_dir()
         }
@@ -111,7 +114,7 @@ def check(settings: Settings) -> dict[str, Any]:
             "by_domain": dict(sorted(domains.items())),
         },
         "tags": {"groups": 0, "tags": 0},
-        "scams": {},
+        "scams": count_scams(library.scams),
         "problems": [
             {"file": p.file, "line": p.line, "level": p.level.value, "message": p.message}
             for p in problems

@@ -8,9 +8,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from jingxiaowei.content.loader import Shelf
 from jingxiaowei.content.model import Library
 from jingxiaowei.content.practice import EXAM, Practice, Turn, read_practice
+from jingxiaowei.content.shelf import Shelf
 from jingxiaowei.pipeline.decide import Mind
 from jingxiaowei.pipeline.decision import Decision, Kind
 from jingxiaowei.services.rehearsal import Rehearsal, rehearse

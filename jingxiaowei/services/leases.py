@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from jingxiaowei.pipeline.decision import Need
 from jingxiaowei.pipeline.dialogue import Topic
 from jingxiaowei.pipeline.messages import Channel, Incoming, MessageKind
+from jingxiaowei.pipeline.screen.values import ScamType, Stage, Trace, Transfer
 from jingxiaowei.services.inbox import ADDRESS, from_row, message_key
 from jingxiaowei.store.cipher import Cipher
 from jingxiaowei.store.engine import Database
@@ -29,7 +30,7 @@ from jingxiaowei.store.tables import (
     TicketState,
 )
 
-TOPIC = b"conversation.topic"
+TOPIC, TRACES = b"conversation.topic", b"conversation.traces"
 # After so long "多少钱？" asks about something else.
 TOPIC_LIFE = timedelta(minutes=15)
 _MESSAGE_COLUMNS = ("id", "key", "conversation_id", "kind", "body", "sent_at", "recalled")
@@ -49,6 +50,7 @@ class Thread:
     open_code: str
     topic: Topic | None
     brief: bool
+    traces: tuple[Trace, ...]
     messages: tuple[Incoming, ...]
     row_ids: tuple[int, ...]
     recalled_keys: frozenset[str]
@@ -121,6 +123,7 @@ class Leases:
                 CONVERSATION.c.topic,
                 CONVERSATION.c.topic_at,
                 CONVERSATION.c.brief,
+                CONVERSATION.c.traces,
                 IDENTITY.c.channel,
                 IDENTITY.c.account,
                 IDENTITY.c.address,
@@ -161,6 +164,7 @@ class Leases:
                     codes.get(key, ""),
                     self._topic(place),
                     place.brief,
+                    self._traces(place),
                     messages,
                     tuple(r.id for r in rows),
                     frozenset(taken_back),
@@ -174,6 +178,13 @@ class Leases:
             return None
         return Topic(**self._database.cipher.open_json(TOPIC, place.topic))
 
+    def _traces(self, place: Any) -> tuple[Trace, ...]:
+        """What earlier messages of the conversation showed of a script."""
+        if place.traces is None:
+            return ()
+        stored: Any = self._database.cipher.open_json(TRACES, place.traces)
+        return tuple(trace_from(raw) for raw in stored)
+
     async def _open_codes(self, connection: AsyncConnection, ids: list[str]) -> dict[str, str]:
         """The tickets that wait for a human, by conversation."""
         rows = await connection.execute(
@@ -184,6 +195,16 @@ class Leases:
             )
         )
         return {row.conversation_id: row.code for row in rows}
+
+
+def trace_from(raw: dict[str, Any]) -> Trace:
+    """A trace as it was stored."""
+    return Trace(
+        datetime.fromisoformat(raw["at"]),
+        ScamType(raw["scam_type"]),
+        tuple((Stage(stage), weight) for stage, weight in raw["stages"]),
+        Transfer(raw["transfer"]),
+    )
 
 
 def recalled_key(cipher: Cipher, recall: Incoming) -> str:

@@ -5,7 +5,7 @@ All statements are for many rows at once; nothing here decides anything.
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,11 +14,17 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from jingxiaowei.content.normalise import compact
+from jingxiaowei.pipeline.contact import Contact
 from jingxiaowei.pipeline.decision import Decision, Kind, Need
 from jingxiaowei.pipeline.mask import mask
-from jingxiaowei.pipeline.messages import Channel, Incoming, MessageKind, OutgoingKind
+from jingxiaowei.pipeline.messages import SPOKEN, Channel, Incoming, MessageKind, OutgoingKind
+from jingxiaowei.pipeline.screen.values import Verdict
+from jingxiaowei.services.alerts import Alerts
+from jingxiaowei.services.alerts_contacts import Contacts
+from jingxiaowei.services.alerts_values import Sighting
 from jingxiaowei.services.bell import Bell, Stage
-from jingxiaowei.services.leases import TOPIC, Thread, recalled_key
+from jingxiaowei.services.leases import TOPIC, TRACES, Thread, recalled_key
+from jingxiaowei.services.purposes import DECISION, OUT_BODY
 from jingxiaowei.store.cipher import token
 from jingxiaowei.store.engine import Database
 from jingxiaowei.store.tables import (
@@ -38,12 +44,8 @@ from jingxiaowei.store.tables import (
     UTCDateTime,
 )
 
-OUT_BODY, DECISION, QUESTION_TEXT, FAR_ID = (
-    b"outbox.body",
-    b"inbox.decision",
-    b"question.text",
-    b"media.far_id",
-)
+QUESTION_TEXT, FAR_ID = b"question.text", b"media.far_id"
+_TRACES = 20  # of a conversation's earlier messages; older ones have faded
 # How long a reply is worth sending: WeCom's 48 hours, its welcome code's 20 seconds.
 _REPLY_LIFE = timedelta(hours=48)
 _WELCOME_LIFE = timedelta(seconds=20)
@@ -68,6 +70,7 @@ class Effects:
     code: str = ""
     transfer: bool = False
     servicers: tuple[str, ...] = ()
+    officer: int | None = None  # who writes, when an officer forwards what reached others
 
 
 @dataclass(slots=True)
@@ -82,22 +85,27 @@ class _Rows:
     released: list[dict[str, Any]] = field(default_factory=list)
     holders: list[dict[str, Any]] = field(default_factory=list)
     briefs: list[dict[str, Any]] = field(default_factory=list)
+    traces: list[dict[str, Any]] = field(default_factory=list)
+    sightings: list[Sighting] = field(default_factory=list)
+    contacts: list[tuple[str, Contact]] = field(default_factory=list)
     done: list[dict[str, Any]] = field(default_factory=list)
 
 
 class Ledger:
     """Commits for :class:`jingxiaowei.services.turn.Turn`."""
 
-    def __init__(self, database: Database, bell: Bell) -> None:
+    def __init__(self, database: Database, bell: Bell, alerts: Alerts, contacts: Contacts) -> None:
         self._database = database
         self._bell = bell
+        self._alerts = alerts
+        self._contacts = contacts
         self._desk = ""
         self._put_outbox = database.prepare(
             database.insert(OUTBOX).on_conflict_do_nothing(index_elements=["key"]), _OUTBOX_COLUMNS
         )
         self._done, self._heard = database.prepare(_DONE), database.prepare(_HEARD)
         self._released, self._held = database.prepare(_RELEASE), database.prepare(_HOLDER)
-        self._briefed = database.prepare(_BRIEF)
+        self._briefed, self._traced = database.prepare(_BRIEF), database.prepare(_TRACED)
 
     async def commit(self, worker: str, effects: Sequence[Effects]) -> None:
         """Write a batch. A thread whose lease was lost meanwhile is left to its new holder."""
@@ -124,7 +132,13 @@ class Ledger:
                 self._gather(effect, rows)
             await self._write(connection, rows)
             await self._apply_events(connection, ours)
+            now = datetime.now(UTC)
+            told = await self._alerts.record(connection, rows.sightings, now)
+            for conversation, contact in rows.contacts:
+                told |= await self._contacts.give(connection, conversation, now, **asdict(contact))
             await self._bell.announce(connection, Stage.OUTBOX)
+        if told:
+            self._bell.ring(Stage.ALERTS)
 
     async def _still_ours(
         self, connection: AsyncConnection, worker: str, effects: Sequence[Effects]
@@ -159,7 +173,7 @@ class Ledger:
             # Only what this batch's events changed: the outbox may have met a human meanwhile.
             rows.holders.append(release | {"who": effect.holder, "held": effect.held_at})
         # Coming in is no message: WeCom's limits count from what the resident said.
-        said = [m.sent_at for m in effect.spoken if m.kind is not MessageKind.ENTER]
+        said = [m.sent_at for m in effect.spoken if m.kind in SPOKEN]
         if said:
             topic = decision.topic if decision else None
             rows.heard.append(
@@ -173,7 +187,7 @@ class Ledger:
         else:
             rows.released.append(release)
         # What was said stands in the outbox already.
-        kept = replace(decision, text="", options=()) if decision else None
+        kept = replace(decision, text="", options=(), screened="") if decision else None
         sealed = cipher.seal_json(DECISION, kept) if kept else None
         for row_id in thread.row_ids:
             rows.done.append(
@@ -185,6 +199,7 @@ class Ledger:
             )
         if decision is None:
             return
+        self._gather_sighting(effect, decision, rows)
         if decision.brief is not None:
             rows.briefs.append(release | {"short": decision.brief})
         self._gather_replies(effect, decision, now, rows)
@@ -232,6 +247,36 @@ class Ledger:
                 "last_at": now,
                 "state": QuestionState.NEW,
             }
+
+    def _gather_sighting(self, effect: Effects, decision: Decision, rows: _Rows) -> None:
+        """What the screening saw: for the alerts, and for the conversation's next message."""
+        thread, screening = effect.thread, decision.screening
+        if screening is None:
+            return
+        if screening.trace is not None:
+            left = [*thread.traces, screening.trace][-_TRACES:]
+            rows.traces.append(
+                {
+                    "conversation": thread.conversation_id,
+                    "seen": self._database.cipher.seal_json(TRACES, left),
+                }
+            )
+        # Where nothing was ever seen, no alert can be open.
+        if thread.traces or screening.verdict is not Verdict.NONE:
+            last = thread.row_ids[-1]
+            rows.sightings.append(
+                Sighting(
+                    thread.conversation_id,
+                    last,
+                    screening,
+                    decision.screened,
+                    max(m.sent_at for m in effect.spoken),
+                    str(last) if effect.officer is not None else "",
+                    effect.officer,
+                )
+            )
+        if decision.contact is not None:
+            rows.contacts.append((thread.conversation_id, decision.contact))
 
     def _gather_replies(
         self, effect: Effects, decision: Decision, now: datetime, rows: _Rows
@@ -299,6 +344,7 @@ class Ledger:
         await self._released.run(connection, rows.released)
         await self._held.run(connection, rows.holders)
         await self._briefed.run(connection, rows.briefs)
+        await self._traced.run(connection, rows.traces)
 
     async def _apply_events(self, connection: AsyncConnection, effects: list[Effects]) -> None:
         """Recalls and failed sends point at other rows by WeCom's ids."""
@@ -363,6 +409,11 @@ _BRIEF = (
     update(CONVERSATION)
     .where(CONVERSATION.c.id == bindparam("conversation"))
     .values(brief=bindparam("short"))
+)
+_TRACED = (
+    update(CONVERSATION)
+    .where(CONVERSATION.c.id == bindparam("conversation"))
+    .values(traces=bindparam("seen"))
 )
 _HEARD = _RELEASE.values(
     heard_at=bindparam("heard"),

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from sqlalchemy import insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from jingxiaowei.errors import JingxiaoweiError
 from jingxiaowei.services.bell import Bell, Stage, wait_for
@@ -22,13 +23,22 @@ ATTEMPTS = 8
 _BATCH = 8
 # (media_id, most bytes) → bytes and content type
 Fetch = Callable[[str, int], Awaitable[tuple[bytes, str]]]
+Lost = Callable[[AsyncConnection, str, str], Awaitable[None]]
 log = logging.getLogger(__name__)
 
 
 class MediaKeeper:
     """Fetches, keeps and opens pictures. One fetching loop a database is enough."""
 
-    def __init__(self, database: Database, bell: Bell, folder: Path, fetch: Fetch | None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        bell: Bell,
+        folder: Path,
+        fetch: Fetch | None,
+        lost: Lost | None = None,
+    ) -> None:
+        self.lost = lost  # told of a picture that never came, in the transaction that gives it up
         self._database = database
         self._bell = bell
         self._folder = folder
@@ -52,11 +62,25 @@ class MediaKeeper:
         }
         async with self._database.write() as connection:
             await connection.execute(insert(MEDIA), [row])
+            await self._bell.announce(connection, Stage.MEDIA)
+        self._bell.ring(Stage.MEDIA)
         return media_id
 
     def open(self, media_id: str) -> bytes:
-        """The picture's bytes."""
+        """The picture's bytes, as they came: what officers see is :meth:`show`."""
         return self._database.cipher.open_bytes(media_id.encode(), self.path(media_id).read_bytes())
+
+    def show(self, media_id: str) -> bytes | None:
+        """The picture as it may be seen, or nothing while there is no such picture."""
+        try:
+            sealed = self._shown(media_id).read_bytes()
+        except FileNotFoundError:
+            return None
+        return self._database.cipher.open_bytes(_shown_purpose(media_id), sealed)
+
+    def keep_shown(self, media_id: str, data: bytes) -> None:
+        """Keep the picture as it may be seen; again is the same."""
+        self._write(self._shown(media_id), _shown_purpose(media_id), data)
 
     async def run(self) -> None:
         """Fetch what is wanted, for as long as the task lives."""
@@ -75,7 +99,7 @@ class MediaKeeper:
     async def fetch_due(self, fetch: Fetch) -> int:
         """Fetch what is due now; how many were tried."""
         query = (
-            select(MEDIA.c.id, MEDIA.c.far_id, MEDIA.c.attempts)
+            select(MEDIA.c.id, MEDIA.c.far_id, MEDIA.c.attempts, MEDIA.c.conversation_id)
             .where(MEDIA.c.state == MediaState.WANTED, MEDIA.c.not_before <= datetime.now(UTC))
             .order_by(MEDIA.c.created_at)
             .limit(_BATCH)
@@ -86,6 +110,10 @@ class MediaKeeper:
             values = await self._fetch_one(fetch, row.id, row.far_id, row.attempts + 1)
             async with self._database.write() as connection:
                 await connection.execute(update(MEDIA).where(MEDIA.c.id == row.id).values(**values))
+                if values["state"] is MediaState.FAILED and self.lost is not None:
+                    await self.lost(connection, row.id, row.conversation_id)
+                await self._bell.announce(connection, Stage.MEDIA)
+            self._bell.ring(Stage.MEDIA)
         return len(rows)
 
     async def _fetch_one(
@@ -115,18 +143,28 @@ class MediaKeeper:
     def purge(self, media_id: str) -> None:
         """Remove a picture's bytes; one that is gone already is fine."""
         self.path(media_id).unlink(missing_ok=True)
+        self._shown(media_id).unlink(missing_ok=True)
 
     def path(self, media_id: str) -> Path:
         """Where a picture lies, encrypted."""
         return self._folder / media_id[:2] / media_id
 
+    def _shown(self, media_id: str) -> Path:
+        return self.path(media_id).with_suffix(".shown")
+
     def _store(self, media_id: str, data: bytes) -> None:
+        self._write(self.path(media_id), media_id.encode(), data)
+
+    def _write(self, path: Path, purpose: bytes, data: bytes) -> None:
         """Write encrypted, whole or not at all: a crash leaves a temporary file, no half one."""
-        path = self.path(media_id)
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        temporary = path.with_suffix(".part")
+        temporary = path.with_name(f"{path.name}.part")
         with temporary.open("wb") as file:
-            file.write(self._database.cipher.seal_bytes(media_id.encode(), data))
+            file.write(self._database.cipher.seal_bytes(purpose, data))
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
+
+
+def _shown_purpose(media_id: str) -> bytes:
+    return f"{media_id}.shown".encode()

@@ -8,8 +8,9 @@ from typing import Any
 
 from argon2 import PasswordHasher
 from argon2.exceptions import VerificationError
-from sqlalchemy import insert, select
+from sqlalchemy import ColumnElement, insert, select
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from jingxiaowei.content.model import Library
 from jingxiaowei.errors import JingxiaoweiError
@@ -115,6 +116,26 @@ class Officers:
         if row is None:
             raise OfficerError(f"没有“{account}”这个账号")
         return self._signed(row)
+
+    async def by_wecom_userid(self, userid: str) -> Signed | None:
+        """The officer behind a member of the corporation; None for any other member."""
+        return await self._active(OFFICER.c.wecom_userid == userid)
+
+    async def by_id(self, officer: int) -> Signed | None:
+        """The officer of an id, while the account is active."""
+        return await self._active(OFFICER.c.id == officer)
+
+    async def _active(self, condition: ColumnElement[bool]) -> Signed | None:
+        async with self._database.read() as connection:
+            row = (
+                await connection.execute(select(OFFICER).where(condition, OFFICER.c.active))
+            ).first()
+        return self._signed(row) if row else None
+
+    async def names(self, connection: AsyncConnection) -> dict[int, Signed]:
+        """Everybody who ever had an account, by id: who did what is shown by name."""
+        rows = await connection.execute(select(OFFICER))
+        return {row.id: self._signed(row) for row in rows}
 
     def _signed(self, row: Any) -> Signed:
         name = self._database.cipher.open(_NAME, row.name)

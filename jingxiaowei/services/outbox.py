@@ -29,7 +29,7 @@ from jingxiaowei.pipeline.messages import (
 )
 from jingxiaowei.services.bell import Bell, Stage, wait_for
 from jingxiaowei.services.inbox import ADDRESS
-from jingxiaowei.services.ledger import OUT_BODY
+from jingxiaowei.services.purposes import OUT_BODY
 from jingxiaowei.store.engine import Database
 from jingxiaowei.store.group import GroupCommit
 from jingxiaowei.store.tables import (

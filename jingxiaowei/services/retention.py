@@ -121,6 +121,8 @@ class Retention:
         if ids:
             async with self._database.write() as connection:
                 await connection.execute(
-                    update(MEDIA).where(MEDIA.c.id.in_(ids)).values(state=MediaState.PURGED)
+                    update(MEDIA)
+                    .where(MEDIA.c.id.in_(ids))
+                    .values(state=MediaState.PURGED, reading=None)
                 )
         return len(ids)

@@ -1,7 +1,7 @@
 """值班: who is there now, and when else somebody will be. The one place that knows the hours."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from typing import Protocol
 
@@ -32,6 +32,7 @@ class Duty:
 
     desk: Desk
     servicers: tuple[str, ...]
+    officers: Mapping[str, int] = field(default_factory=dict)  # userid → officer, all active ones
 
 
 def is_workday(day: date, calendar: Calendar) -> bool:
@@ -105,11 +106,18 @@ class Roster:
                 select(SHIFT.c.starts_at).where(SHIFT.c.starts_at > now).order_by(SHIFT.c.starts_at)
             )
             starts = [row.starts_at for row in coming.fetchmany(1)]
+            members = await connection.execute(
+                select(OFFICER.c.wecom_userid, OFFICER.c.id).where(
+                    OFFICER.c.active, OFFICER.c.wecom_userid.is_not(None)
+                )
+            )
+            officers = {row.wecom_userid: row.id for row in members}
         staffed = bool(servicers) or desk_open(now, library.calendar)
         opens = "" if staffed else in_words(next_opening(now, library.calendar, starts), now)
         return Duty(
             Desk(staffed, opens, library.desk().phone),
             tuple(userid for userid in servicers if userid),
+            officers,
         )
 
     async def _servicers(self, connection: AsyncConnection, now: datetime) -> list[str]:

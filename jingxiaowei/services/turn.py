@@ -35,6 +35,7 @@ BATCH = 200
 # A human who has shown no sign of life for so long has left without saying so.
 _HELD = timedelta(hours=24)
 _DUTY_SECONDS = 20.0
+_HANDLED = SPOKEN | {MessageKind.ENTER, MessageKind.READING}
 _CODE_LETTERS = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
 
 DECIDED = Counter("jxw_turns_total", "Turns by the kind of their decision", ["kind"])
@@ -103,23 +104,30 @@ class Turn:
     def _handle(self, mind: Mind, thread: Thread, duty: Duty) -> Effects:
         """One resident's part of the batch."""
         holder, held_at = _holder(thread)
-        spoken = [m for m in thread.messages if m.kind in SPOKEN or m.kind is MessageKind.ENTER]
+        spoken = [m for m in thread.messages if m.kind in _HANDLED]
         spoken = [m for m in spoken if not thread.recalled(m)]
         effects = Effects(thread, holder, held_at)
         if not spoken:
             return effects
+        officer = None
+        if thread.channel is Channel.WECOM_APP:
+            officer = duty.officers.get(thread.address)
         known = Known(
             today=datetime.now(LOCAL).date(),
+            now=datetime.now(UTC),
             desk=duty.desk,
             code=new_code(),
             open_code=thread.open_code,
             handed_over=holder is Holder.HUMAN,
             topic=thread.topic,
             brief=thread.brief,
+            traces=thread.traces,
+            by_officer=officer is not None,
         )
         decision = _decide(mind, spoken, known, thread.conversation_id)
         DECIDED.labels(decision.kind).inc()
         effects.decision = decision
+        effects.officer = officer
         effects.spoken = spoken
         effects.code = known.code
         if decision.transfer and thread.channel is Channel.WECOM_KF:

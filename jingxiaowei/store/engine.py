@@ -35,6 +35,7 @@ _PRAGMAS = (
 )
 # Any number, the same in every process: who leases work holds this lock for the moment it takes.
 _LEASE_LOCK = 0x6A7877
+_ALERT_LOCK = 0x6A7878
 
 
 def _configure_sqlite(engine: AsyncEngine, begin: str) -> None:
@@ -100,6 +101,17 @@ class Database:
         if not self.sqlite:
             await connection.execute(
                 text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LEASE_LOCK}
+            )
+
+    async def lock_alerts(self, connection: AsyncConnection) -> None:
+        """One change of alerts at a time, over all processes, until the transaction ends.
+
+        A case joins alerts that other transactions are changing; alerts are few, and waiting
+        is simpler than an order of row locks. Taken after :meth:`lock_leases` where both are.
+        """
+        if not self.sqlite:
+            await connection.execute(
+                text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ALERT_LOCK}
             )
 
     def insert(self, table: Table) -> Any:

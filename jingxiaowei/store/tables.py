@@ -4,66 +4,19 @@ What a resident said or is called stands in ``bytes`` columns, encrypted by :mod
 must be found again stands beside it as a keyed hash. Times are aware and in UTC.
 """
 
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
-from typing import Any
 
-from sqlalchemy import (
-    BigInteger,
-    Column,
-    DateTime,
-    Dialect,
-    Index,
-    Integer,
-    LargeBinary,
-    TypeDecorator,
-    text,
-)
-from sqlalchemy import Enum as EnumColumn
-from sqlalchemy import Table as CoreTable
+from sqlalchemy import BigInteger, Index, LargeBinary, text
 from sqlmodel import Field, SQLModel
 
-
-class UTCDateTime(TypeDecorator[datetime]):
-    """An aware datetime: SQLite hands back naive ones, and a naive one must never go in."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        if value is not None and value.tzinfo is None:
-            raise ValueError("a naive datetime reached the database")
-        return value.astimezone(UTC) if value is not None else None
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        return value.replace(tzinfo=UTC) if value is not None and value.tzinfo is None else value
-
-
-def _choice(enum: type[StrEnum]) -> EnumColumn:
-    """Stores the value, not the name, and as text: a new state needs no migration."""
-    return EnumColumn(
-        enum, native_enum=False, length=20, values_callable=lambda e: [m.value for m in e]
-    )
-
-
-def _serial() -> Any:
-    """A growing 64-bit key on both databases (SQLite grows only INTEGER)."""
-    return Field(
-        default=None,
-        sa_column=Column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
-    )
-
-
-def _reference() -> Any:
-    return Field(default=None, sa_type=BigInteger)
-
-
-def _moment(**options: Any) -> Any:
-    return Field(sa_type=UTCDateTime, **options)
-
-
-# The keyed hash is the row's place: one tree on SQLite instead of a table and an index.
-_KEYED = {"sqlite_with_rowid": False}
+from jingxiaowei.store.columns import KEYED as _KEYED
+from jingxiaowei.store.columns import UTCDateTime as UTCDateTime
+from jingxiaowei.store.columns import choice as _choice
+from jingxiaowei.store.columns import core as core
+from jingxiaowei.store.columns import moment as _moment
+from jingxiaowei.store.columns import reference as _reference
+from jingxiaowei.store.columns import serial as _serial
 
 
 class InboxState(StrEnum):
@@ -171,6 +124,7 @@ class Conversation(SQLModel, table=True):
     held_at: datetime | None = _moment(default=None)  # a human's last sign of life
     topic: bytes | None = Field(default=None, sa_type=LargeBinary)  # what a follow-up follows
     topic_at: datetime | None = _moment(default=None)
+    traces: bytes | None = Field(default=None, sa_type=LargeBinary)  # of a script, over messages
     brief: bool = False  # the resident asked for short answers
     leased_by: str | None = None
     leased_until: datetime | None = _moment(default=None)
@@ -244,9 +198,21 @@ class KfAccount(SQLModel, table=True):
 
 
 class Media(SQLModel, table=True):
-    """A picture or file that a resident sent; the bytes lie encrypted in the data folder."""
+    """A picture or file that a resident sent; the bytes lie encrypted in the data folder.
+
+    A picture that is kept is read once: ``read_at`` is set in the transaction that reports it,
+    with the reading, or with the reason in ``unread`` why there is none.
+    """
 
     __tablename__ = "media"
+    __table_args__ = (
+        Index(
+            "ix_media_unread",
+            "created_at",
+            sqlite_where=text("state = 'kept' AND read_at IS NULL"),
+            postgresql_where=text("state = 'kept' AND read_at IS NULL"),
+        ),
+    )
     id: str = Field(primary_key=True, max_length=32)
     conversation_id: str = Field(index=True, max_length=32)
     far_id: bytes | None = Field(default=None, sa_type=LargeBinary)  # WeCom's media_id
@@ -257,6 +223,12 @@ class Media(SQLModel, table=True):
     attempts: int = 0
     not_before: datetime = _moment()
     created_at: datetime = _moment()
+    read_at: datetime | None = _moment(default=None)
+    read_due: datetime | None = _moment(default=None)  # not before: somebody reads it, or a retry
+    read_attempts: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    reading: bytes | None = Field(default=None, sa_type=LargeBinary)  # lines and boxes, encrypted
+    unread: str = Field(default="", sa_column_kwargs={"server_default": ""})
+    hidden: int = Field(default=0, sa_column_kwargs={"server_default": "0"})  # places blurred
 
 
 class Ticket(SQLModel, table=True):
@@ -332,12 +304,6 @@ class AuditEvent(SQLModel, table=True):
     digest: str = Field(unique=True)
 
 
-def core(model: type[SQLModel]) -> CoreTable:
-    """The model's table, for statements over many rows."""
-    table: CoreTable = model.__table__  # type: ignore[attr-defined]
-    return table
-
-
 AREA = core(Area)
 RESIDENT = core(Resident)
 IDENTITY = core(ChannelIdentity)
@@ -357,3 +323,4 @@ DATA_KEY = core(DataKey)
 # parameter is the constant, and would read the whole table.
 IS_NEW = text("inbox.state = 'new'")
 IS_PENDING = text("outbox.state = 'pending'")
+IS_UNREAD = text("media.state = 'kept' AND media.read_at IS NULL")

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from jingxiaowei.content.loader import Shelf
 from jingxiaowei.content.normalise import compact
 from jingxiaowei.content.practice import EXAM, Practice, Question, read_practice
+from jingxiaowei.content.shelf import Shelf
 from jingxiaowei.content.source import Level
 from jingxiaowei.pipeline.decide import Mind
 from jingxiaowei.settings import PACKAGE

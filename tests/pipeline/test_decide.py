@@ -9,6 +9,7 @@ from jingxiaowei.content.model import Certainty
 from jingxiaowei.pipeline.decide import Mind
 from jingxiaowei.pipeline.decision import Decision, Desk, Kind, Known, Need
 from jingxiaowei.pipeline.messages import MessageKind
+from jingxiaowei.pipeline.screen.values import Verdict
 from tests.conftest import said
 
 DESK = Desk(True, "", "0573-12345")
@@ -65,6 +66,11 @@ def test_emergencies_come_before_everything(mind: Mind) -> None:
     for kind in mind.library.emergencies:
         for text in kind.cases.hit:
             decision = decide(mind, text)
+            if kind.card == "transferring" and decision.kind is Kind.FRAUD:
+                # A script that the screening knows: its own line, and an alert instead of a ticket.
+                assert decision.screening is not None
+                assert decision.screening.verdict is Verdict.ALERT
+                continue
             assert decision.kind is Kind.EMERGENCY, text
             assert re.search("110|119|120", decision.text)
             assert decision.need is Need.EMERGENCY
@@ -147,7 +153,7 @@ def test_every_kind_gets_a_fitting_reaction(mind: Mind, kind: MessageKind) -> No
     decision = mind.decide([said("", kind=kind)], Known(TODAY, DESK, "AB2C3"))
     assert decision.text
     if kind is MessageKind.IMAGE:
-        assert decision.need is Need.IMAGE
+        assert decision.text == mind.speech.say("image")
     if kind is MessageKind.ENTER:
         assert decision.kind is Kind.WELCOME
         assert "机器人" in decision.text

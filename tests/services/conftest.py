@@ -9,11 +9,13 @@ from sqlalchemy import select
 from jingxiaowei.content.model import Library
 from jingxiaowei.pipeline.decide import Mind
 from jingxiaowei.pipeline.messages import Channel, Outcome, Outgoing, Receipt
+from jingxiaowei.services import alerts_house
 from jingxiaowei.services.audit import Audit
 from jingxiaowei.services.bell import Bell
 from jingxiaowei.services.inbox import Inbox
 from jingxiaowei.services.leases import Leases
 from jingxiaowei.services.ledger import Ledger
+from jingxiaowei.services.notice_delivery import NoTeller
 from jingxiaowei.services.officers import Officers
 from jingxiaowei.services.outbox import Outbox
 from jingxiaowei.services.roster import Roster
@@ -76,17 +78,19 @@ class Spine:
 
 def make_spine(database: Database, mind: Mind) -> Spine:
     far, bell, content, audit = FarEnd(), Bell(database), Content(mind), Audit(database)
-    roster = Roster(database, content)
+    roster, officers = Roster(database, content), Officers(database, audit)
+    alerts = alerts_house.build(database, bell, content, audit, officers, NoTeller())
+    ledger = Ledger(database, bell, alerts.alerts, alerts.contacts)
     senders = dict.fromkeys(Channel, far)
     return Spine(
         database,
         content,
         bell,
         Inbox(database, bell),
-        Turn(Leases(database), Ledger(database, bell), content, roster, bell),
+        Turn(Leases(database), ledger, content, roster, bell),
         Outbox(database, bell, senders),
         roster,
-        Officers(database, audit),
+        officers,
         audit,
         far,
     )

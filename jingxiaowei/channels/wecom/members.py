@@ -1,5 +1,6 @@
 """Messages to members of the corporation through the self-built app (自建应用)."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from jingxiaowei.channels.wecom.api import WeComApi, WeComError, receipt
@@ -40,11 +41,16 @@ class MemberSender:
             if error.errcode == _INVALID_RECEIVERS:
                 return Receipt(Outcome.REFUSED, _NO_SUCH_MEMBER)
             return receipt(error)
-        if answer.get("invaliduser"):
-            return Receipt(Outcome.REFUSED, _NO_SUCH_MEMBER)
-        if answer.get("unlicenseduser"):
-            return Receipt(Outcome.REFUSED, "the member has no licence for this API (接口许可)")
-        return Receipt(Outcome.SENT)
+        return refused(answer) or Receipt(Outcome.SENT)
+
+
+def refused(answer: Mapping[str, Any]) -> Receipt | None:
+    """Why a call that went well reached nobody, or None."""
+    if answer.get("invaliduser"):
+        return Receipt(Outcome.REFUSED, _NO_SUCH_MEMBER)
+    if answer.get("unlicenseduser"):
+        return Receipt(Outcome.REFUSED, "the member has no licence for this API (接口许可)")
+    return None
 
 
 def _text(out: Outgoing) -> str:

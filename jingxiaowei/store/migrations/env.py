@@ -2,11 +2,11 @@
 
 from alembic import context
 
-from jingxiaowei.store.tables import AREA
+from jingxiaowei.store.alert_tables import ALERT  # every module of tables must be known here
 
 context.configure(
     connection=context.config.attributes["connection"],
-    target_metadata=AREA.metadata,
+    target_metadata=ALERT.metadata,
     render_as_batch=True,
     compare_type=True,
 )

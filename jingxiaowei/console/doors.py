@@ -1,0 +1,47 @@
+"""The console's routes."""
+
+from aiohttp import web
+
+from jingxiaowei.console.alerts import AlertPages
+from jingxiaowei.console.entrance import Entrance
+from jingxiaowei.console.guard import Guard
+from jingxiaowei.console.pages import set_up
+from jingxiaowei.console.steps import AlertSteps
+from jingxiaowei.console.streams import Streams
+from jingxiaowei.services.alerts_house import AlertHouse
+from jingxiaowei.services.bell import Bell
+from jingxiaowei.services.signins import SignIns
+from jingxiaowei.settings import Settings
+
+
+def make_console(
+    settings: Settings, alerts: AlertHouse, sign_ins: SignIns, bell: Bell
+) -> web.Application:
+    """The application for ``add_subapp("/console", …)``."""
+    guard = Guard(sign_ins, settings.secret_key.get_secret_value(), secure=not settings.demo)
+    app = web.Application(middlewares=[guard.middleware()], client_max_size=64 * 1024)
+    set_up(app, settings)
+    entrance = Entrance(sign_ins, guard)
+    pages, steps = AlertPages(alerts), AlertSteps(alerts)
+    streams = Streams(bell, sign_ins)
+    app.add_routes(
+        [
+            web.get("/sign-in", entrance.page),
+            web.post("/sign-in", entrance.sign_in),
+            web.get("/enter", entrance.enter),
+            web.post("/sign-out", entrance.sign_out),
+            web.get("/", pages.today),
+            web.get("/log", pages.log),
+            web.get("/history", pages.history),
+            web.post("/history", pages.search),
+            web.get(r"/alerts/{id:\d{1,18}}", pages.review),
+            web.post(r"/alerts/{id:\d{1,18}}/original", pages.original),
+            web.post(r"/alerts/{id:\d{1,18}}/handover", pages.handover),
+            web.get(r"/alerts/{id:\d{1,18}}/verdict", pages.recipients),
+            web.post(r"/alerts/{id:\d{1,18}}/call", steps.call),
+            web.post(r"/alerts/{id:\d{1,18}}/{step:[a-z_]{1,20}}", steps.take),
+            web.get("/events", streams.events, allow_head=False),
+        ]
+    )
+    app.on_shutdown.append(streams.close)
+    return app

@@ -1,0 +1,103 @@
+"""Who may come in: the session in its cookie, and that a form came from our own page."""
+
+import hashlib
+import hmac
+from datetime import UTC, datetime
+from urllib.parse import quote, urlsplit
+
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+
+from jingxiaowei.console.pages import CSRF, OFFICER, ROOT, render
+from jingxiaowei.errors import PermissionDeniedError
+from jingxiaowei.services.alerts_values import AlertConflictError, AlertMissingError
+from jingxiaowei.services.signins import ABSOLUTE, SignIns
+
+COOKIE = "jxw_console"
+_OPEN = ("/console/sign-in", "/console/enter", "/console/static/")
+# Fetched by the page itself: no sign of life of the officer's.
+_BY_ITSELF = ("/console/log", "/console/events")
+
+
+class Guard:
+    """A middleware's state: knows sessions, makes and checks the forms' tokens."""
+
+    def __init__(self, sign_ins: SignIns, secret: str, secure: bool) -> None:
+        self._sign_ins = sign_ins
+        self._key = hmac.digest(secret.encode(), b"console csrf", "sha256")
+        self._secure = secure
+
+    def middleware(self) -> Middleware:
+        """Lets signed-in officers in, and puts refusals into a page."""
+
+        @web.middleware
+        async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+            if request.method == "POST" and not _own_page(request):
+                return _refusal(request, 403, "这一步不是从本页来的，没有做。请刷新再试。")
+            if not request.path.startswith(_OPEN):
+                sent_away = await self._admit(request)
+                if sent_away is not None:
+                    return sent_away
+            try:
+                return await handler(request)
+            except PermissionDeniedError as refusal:
+                return _refusal(request, 403, str(refusal))
+            except AlertMissingError as refusal:
+                return _refusal(request, 404, str(refusal))
+            except AlertConflictError as refusal:
+                return _refusal(request, 409, str(refusal))
+
+        return guard
+
+    async def _admit(self, request: web.Request) -> web.Response | None:
+        token = request.cookies.get(COOKIE, "")
+        by_hand = not request.path.startswith(_BY_ITSELF)
+        now = datetime.now(UTC)
+        officer = await self._sign_ins.whose(token, now, by_hand=by_hand) if token else None
+        if officer is None:
+            if not by_hand:
+                return web.Response(status=401, text="登录过期")
+            back = quote(request.path_qs) if request.method == "GET" else ""
+            raise web.HTTPSeeOther(f"{ROOT}/sign-in?expired={int(bool(token))}&next={back}")
+        request[OFFICER], request[CSRF] = officer, self.csrf(token)
+        if request.method == "POST":
+            form = await request.post()
+            given = str(form.get("csrf", ""))
+            if not hmac.compare_digest(given.encode(errors="replace"), self.csrf(token).encode()):
+                return _refusal(request, 403, "页面过期了，这一步没有做。请刷新再试。")
+        return None
+
+    def csrf(self, token: str) -> str:
+        """The token that this session's forms carry."""
+        return hmac.new(self._key, token.encode(errors="replace"), hashlib.sha256).hexdigest()
+
+    def remember(self, response: web.StreamResponse, token: str) -> None:
+        """Put the session into the browser's cookie."""
+        response.set_cookie(
+            COOKIE,
+            token,
+            max_age=int(ABSOLUTE.total_seconds()),
+            path=ROOT,
+            httponly=True,
+            secure=self._secure,
+            samesite="Lax",
+        )
+
+
+def _own_page(request: web.Request) -> bool:
+    """Whether a page of ours sent this. A client that says neither is no browser of today."""
+    site = request.headers.get("Sec-Fetch-Site")
+    if site is not None:
+        return site == "same-origin"
+    origin = request.headers.get("Origin")
+    return origin is not None and urlsplit(origin).netloc == request.host
+
+
+def _refusal(request: web.Request, status: int, text: str) -> web.Response:
+    return render(request, "refused.html", {"text": text}, status)
+
+
+def safe_path(path: str) -> str:
+    """A path inside the console to go on to after signing in, whatever the query says."""
+    inside = path.startswith(f"{ROOT}/") and "//" not in path and "\\" not in path
+    return path if inside and path.isprintable() else f"{ROOT}/"

@@ -1,0 +1,289 @@
+"""Levelling evasions: one spelling for what was written to slip past, with a way back.
+
+What is levelled keeps, for each of its characters, where it stood in the original, so that a
+quote always points into the resident's own text. All tables are built once; a call only looks up.
+It stands in ``content`` for the reason that ``normalise`` does: the checker tries an admin's
+patterns on texts in the same form.
+"""
+
+import importlib.util
+import json
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import daachorse
+import numpy as np
+from numpy.typing import NDArray
+from opencc import OpenCC
+
+from jingxiaowei.content.scam_model import Spelling
+
+Codes = NDArray[np.uint32]
+
+_PLANES = 0x30000  # beyond stand no Chinese characters that anybody types
+_DROP, _DOT, _LINE = 0, ord("."), ord("\n")
+# Where letters, digits, marks, emoji and compatibility forms stand.
+_MIXED = (
+    (0, 0x3400),
+    (0xF900, 0x10000),
+    (0x1D400, 0x1D800),
+    (0x1F000, 0x1FC00),
+    (0x2F800, 0x2FA20),
+)
+_HAN = (*range(0x3400, 0xA000), *range(0xF900, 0xFB00))
+_KEPT = {",": ",", "，": ",", "、": ",", "…": ",", "。": "。", "!": "!", "?": "?", ";": ";"} | {
+    sign: sign for sign in ":@+%$€£=#"
+}
+_BRACKETS = {"【": "[", "[": "[", "】": "]", "]": "]"}
+_NO_SYLLABLE = 0xE000  # the private use area: syllables as characters, for the automaton
+_SYLLABLE_AREA = 0xE001
+_LATIN = re.compile("[a-z]+")
+_LONGEST_RUN = 40
+_FINALS = re.compile(r"[^a-zü]")
+
+
+@dataclass(frozen=True, slots=True)
+class Levelled:
+    """A text in one spelling, and where each of its characters stood."""
+
+    text: str
+    starts: NDArray[np.intp]
+    ends: NDArray[np.intp]
+
+    def origin(self, start: int, end: int) -> tuple[int, int]:
+        """The span of the original that ``text[start:end]`` was made from."""
+        return int(self.starts[start]), int(self.ends[end - 1])
+
+
+@cache
+def _simplified() -> Mapping[int, int]:
+    """Traditional characters with their simplified ones, by OpenCC's table."""
+    # One call for all of them: each on a line of its own, so that no phrase is formed.
+    lines = OpenCC("t2s").convert("\n".join(map(chr, _HAN))).split("\n")
+    return {
+        code: ord(line)
+        for code, line in zip(_HAN, lines, strict=True)
+        if len(line) == 1 and ord(line) != code
+    }
+
+
+@cache
+def _readings() -> Mapping[int, str]:
+    """Each character's first reading without its tone, by pypinyin's table.
+
+    The table is read as the file it is: importing the package would load 50 MB of phrases.
+    """
+    spec = importlib.util.find_spec("pypinyin")
+    assert spec is not None
+    assert spec.origin is not None
+    table = json.loads(Path(spec.origin).with_name("pinyin_dict.json").read_text("utf-8"))
+    return {
+        int(code): _plain(readings.split(",", 1)[0])
+        for code, readings in table.items()
+        if 0x3400 <= int(code) < 0xA000
+    }
+
+
+def _plain(reading: str) -> str:
+    """A reading without tone marks: ``zhàng`` → ``zhang``, ``nǚ`` → ``nv``."""
+    letters = unicodedata.normalize("NFD", reading)
+    return _FINALS.sub("", unicodedata.normalize("NFC", _toneless(letters))).replace("ü", "v")
+
+
+def _toneless(letters: str) -> str:
+    return "".join(c for c in letters if c == "\u0308" or not unicodedata.combining(c))
+
+
+def _level_code(code: int) -> int:
+    """What a character becomes by width, case and kind alone; 0 for what carries no meaning."""
+    char = chr(code)
+    if char in _KEPT:
+        return ord(_KEPT[char])
+    if char in _BRACKETS:
+        return ord(_BRACKETS[char])
+    if char in "\n\r":
+        return _LINE
+    if unicodedata.category(char)[:2] == "So":
+        return _DROP
+    for plain in unicodedata.normalize("NFKC", char).lower():
+        if plain.isalnum():
+            return ord(plain)
+        if plain in _KEPT:
+            return ord(_KEPT[plain])
+        if plain == ".":
+            return _DOT
+    return _DROP
+
+
+@cache
+def _base_table() -> Codes:
+    """Width, case, simplification: what is the same whatever an admin writes."""
+    table = np.arange(_PLANES, dtype=np.uint32)
+    simplified = _simplified()
+    for code, plain in simplified.items():
+        table[code] = plain
+    for first, last in _MIXED:
+        for code in range(first, last):
+            plain = _level_code(code)
+            table[code] = simplified.get(plain, plain)
+    table[0xD800:0xF900] = 0  # surrogates and the private use area
+    return table
+
+
+class Leveller:
+    """Turns a text into its levelled form. Built once for a spelling file."""
+
+    def __init__(self, spelling: Spelling) -> None:
+        self._table = _base_table().copy()
+        for odd, plain in spelling.variants.items():
+            self._table[self._table == ord(odd)] = ord(plain)
+            self._table[ord(odd)] = ord(plain)
+        readings = _readings()
+        names = sorted({*readings.values(), *self._written(spelling.sounds.values())})
+        self._syllables = {name: _SYLLABLE_AREA + i for i, name in enumerate(names)}
+        self._sound = np.zeros(_PLANES, dtype=np.uint32)
+        for code, reading in readings.items():
+            self._sound[code] = self._syllables[reading]
+        self._words: list[str] = []
+        patterns: dict[str, str] = {}
+        for word, sound in spelling.sounds.items():
+            patterns.setdefault("".join(map(self._letter, sound.split())), word)
+            heard = "".join(self._letter(readings.get(ord(c), "")) for c in word)
+            patterns.setdefault(heard, word)
+        self._words = list(patterns.values())
+        self._heard = daachorse.CharwiseDoubleArrayAhoCorasick(
+            list(patterns) or ["\0"], daachorse.MATCH_KIND_LEFTMOST_LONGEST
+        )
+        self._real = frozenset(spelling.real)
+        self._taken = tuple(spelling.taken)
+        self._single = dict(spelling.pinyin)
+
+    @staticmethod
+    def _written(sounds: Iterable[str]) -> Iterator[str]:
+        for sound in sounds:
+            yield from sound.split()
+
+    def _letter(self, syllable: str) -> str:
+        return chr(self._syllables.get(syllable, _NO_SYLLABLE))
+
+    def level(self, text: str) -> Levelled:
+        """The text in one spelling."""
+        raw = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
+        codes = self._table[np.minimum(raw, _PLANES - 1)]
+        dots = codes == _DOT
+        if dots.any():
+            codes = _decimal_points(codes, dots)
+        places = np.flatnonzero(codes)
+        codes = codes[places]
+        levelled = codes.tobytes().decode("utf-32-le")
+        repairs = self._repairs(levelled, codes)
+        if repairs:
+            return _rewrite(levelled, places, repairs)
+        return Levelled(levelled, places, places + 1)
+
+    def _repairs(self, text: str, codes: Codes) -> list[tuple[int, int, str]]:
+        """Words that only sound right: where they stand, and what they are meant to be."""
+        sounds = self._sound[codes]
+        spans = None
+        spelled = [run for run in _LATIN.finditer(text) if len(self._spell(run[0])) > 0]
+        if spelled:
+            spans, sounds = self._with_pinyin(text, sounds, spelled)
+        heard = sounds.tobytes().decode("utf-32-le")
+        repairs = []
+        for start, end, index in self._heard.find(heard):
+            first = spans[start][0] if spans else start
+            last = spans[end - 1][1] if spans else end
+            word, written = self._words[index], text[first:last]
+            if written != word and not self._meant(text, written, first):
+                repairs.append((first, last, word))
+        if spans:
+            repairs += self._lone_pinyin(text, spans, repairs)
+            repairs.sort()
+        return repairs
+
+    def _meant(self, text: str, written: str, start: int) -> bool:
+        """Whether a word of the same sound is a real word, meant as it is written."""
+        if written not in self._real:
+            return False
+        around = text[max(0, start - 4) : start + len(written) + 4]
+        return not any(phrase in around for phrase in self._taken)
+
+    def _with_pinyin(
+        self, text: str, sounds: Codes, spelled: Iterable[re.Match[str]]
+    ) -> tuple[list[tuple[int, int]], Codes]:
+        """The sounds with each run of letters that can be pinyin read as syllables."""
+        spans: list[tuple[int, int]] = []
+        merged: list[int] = []
+        plain = sounds.tolist()
+        at = 0
+        for run in spelled:
+            spans += [(i, i + 1) for i in range(at, run.start())]
+            merged += plain[at : run.start()]
+            place = run.start()
+            for syllable in self._spell(run[0]):
+                spans.append((place, place + len(syllable)))
+                merged.append(self._syllables[syllable])
+                place += len(syllable)
+            at = run.end()
+        spans += [(i, i + 1) for i in range(at, len(text))]
+        merged += plain[at:]
+        return spans, np.array(merged, dtype=np.uint32)
+
+    def _spell(self, run: str) -> list[str]:
+        """A run of letters as pinyin syllables, as few as can be; none if it is no pinyin."""
+        if len(run) > _LONGEST_RUN:
+            return []
+        best: list[list[str] | None] = [[]] + [None] * len(run)
+        for end in range(1, len(run) + 1):
+            for start in range(max(0, end - 6), end):
+                before = best[start]
+                if before is not None and run[start:end] in self._syllables:
+                    known = best[end]
+                    if known is None or len(before) + 1 < len(known):
+                        best[end] = [*before, run[start:end]]
+        return best[-1] or []
+
+    def _lone_pinyin(
+        self, text: str, spans: list[tuple[int, int]], repairs: list[tuple[int, int, str]]
+    ) -> Iterator[tuple[int, int, str]]:
+        """A single syllable beside Chinese or a number: zhuan 5万 → 转5万."""
+        done = [(start, end) for start, end, _ in repairs]
+        for start, end in spans:
+            char = self._single.get(text[start:end]) if end - start > 1 else None
+            if char is None or any(s < end and start < e for s, e in done):
+                continue
+            left, right = text[start - 1 : start], text[end : end + 1]
+            if not (left.isascii() and left.isalpha()) and not (
+                right.isascii() and right.isalpha()
+            ):
+                yield start, end, char
+
+
+def _decimal_points(codes: Codes, dots: NDArray[np.bool_]) -> Codes:
+    """Only a point between two digits means something; others are there to split words."""
+    digit = (codes >= ord("0")) & (codes <= ord("9"))
+    between = np.zeros_like(dots)
+    between[1:-1] = digit[:-2] & digit[2:]
+    return np.where(dots & ~between, 0, codes).astype(np.uint32)
+
+
+def _rewrite(text: str, places: NDArray[np.intp], repairs: list[tuple[int, int, str]]) -> Levelled:
+    """The text with its repairs; every new character points at the whole span it replaced."""
+    parts: list[str] = []
+    starts: list[NDArray[np.intp]] = []
+    ends: list[NDArray[np.intp]] = []
+    at = 0
+    for start, end, word in repairs:
+        parts += [text[at:start], word]
+        first, last = int(places[start]), int(places[end - 1]) + 1
+        starts += [places[at:start], np.full(len(word), first)]
+        ends += [places[at:start] + 1, np.full(len(word), last)]
+        at = end
+    parts.append(text[at:])
+    starts.append(places[at:])
+    ends.append(places[at:] + 1)
+    return Levelled("".join(parts), np.concatenate(starts), np.concatenate(ends))

@@ -1,0 +1,33 @@
+"""联系方式: what a resident gives so that somebody can call or come, for one alert only."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from jingxiaowei.content.normalise import normalise
+
+_PHONE = re.compile(r"(?<!\d)(1[3-9]\d[ -]?\d{4}[ -]?\d{4}|0\d{2,3}[ -]?\d{7,8})(?!\d)")
+_COMPANY = re.compile(r"[\u4e00-\u9fff]{2,20}(?:公司|厂|集团|合作社|学校|医院|商行|事务所)")
+_LONGEST = 60  # characters: who gives a contact says little else
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """What was given; empty where nothing was."""
+
+    phone: str = ""
+    company: str = ""
+    town: str = ""
+
+
+def read_contact(text: str, towns: Iterable[str]) -> Contact | None:
+    """The contact in a short text, or None where there is no phone and no town we know."""
+    plain = normalise(text)
+    if len(plain) > _LONGEST:
+        return None
+    phone, company = _PHONE.search(plain), _COMPANY.search(plain)
+    town = next((name for name in towns if name and name in plain), "")
+    if phone is None and not town:
+        return None
+    digits = re.sub(r"\D", "", phone[0]) if phone else ""
+    return Contact(digits, company[0] if company else "", town)

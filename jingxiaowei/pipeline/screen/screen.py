@@ -1,0 +1,316 @@
+"""The screening: one look at a message, with what its conversation showed before."""
+
+import math
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+
+from jingxiaowei.content.levelling import Levelled, Leveller
+from jingxiaowei.content.scam_finder import Excuse, Finder, Found, Hit, excuse
+from jingxiaowei.content.scam_model import Fusion, ScamBook, SignalRule
+from jingxiaowei.pipeline.screen.entities import read_entities
+from jingxiaowei.pipeline.screen.memory import faded, last_transfer
+from jingxiaowei.pipeline.screen.reading import guess_clock, read_clock
+from jingxiaowei.pipeline.screen.speakers import heard, is_dialogue, own_spans
+from jingxiaowei.pipeline.screen.values import (
+    Exemption,
+    ScamType,
+    Screening,
+    Signal,
+    Specimen,
+    Stage,
+    Trace,
+    Transfer,
+    Verdict,
+)
+from jingxiaowei.pipeline.screen.wording import SPECIMENS, TYPES, Array, Leg
+
+LONGEST = 4000  # characters that are looked at; a resident's message has at most 2048 bytes
+_NONE, _BOSS = TYPES.index(ScamType.NONE), TYPES.index(ScamType.BOSS)
+_STAGES = tuple(Stage)
+_LATE = frozenset({Stage.ORDER, Stage.BYPASS, Stage.NO_VOICE, Stage.PRESSURE, Stage.REPEAT})
+_UNFITTED = Fusion(scale=1.0, shift=0.0, moving={"bias": 0.0}, alert=0.5, alone=0.9, advise=0.5)
+_CLAUSE = re.compile("[^,。!?;\n]+")
+WORDING = "wording"  # the signal that quotes what the wording leg went by
+_QUOTES = 2
+_CARRIED_BY_RULES = 2.0  # weight of the signals from which they explain enough
+_MANY = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What was found in a text, before it is weighed."""
+
+    levelled: Levelled
+    hits: tuple[Hit, ...]
+    excuses: tuple[Excuse, ...]
+    found: list[Found]
+    topics: frozenset[str]
+    scripts: Mapping[str, int]  # how many different signals of each script count
+
+    def words(self) -> list[int]:
+        """The numbers of the vocabulary's words that occur."""
+        return [number for _, _, number in self.found]
+
+    def rules(self) -> set[str]:
+        """The rules that count, and how they add up, as features of the wording leg."""
+        rules = {hit.rule.id for hit in self.hits}
+        rules.update(f"{script}:{min(n, _MANY)}" for script, n in self.scripts.items())
+        if not self.scripts:
+            rules.add("no-script")
+        if self.excuses:
+            rules.update(found.hit.rule.id for found in self.excuses)
+            if any(found.lowered for found in self.excuses):
+                rules.add("lowered")
+        if is_dialogue(self.levelled.text):
+            rules.add("dialogue")
+        rules |= self.topics
+        return rules
+
+
+class Screen:
+    """Looks at messages. Built once for the content of a moment."""
+
+    def __init__(self, book: ScamBook) -> None:
+        self.book = book
+        self.leveller = Leveller(book.spelling)
+        signals = [signal for script in book.scripts for signal in script.signals]
+        self.finder = Finder(
+            (*signals, *book.exemptions, *book.readings),
+            book.words,
+            lambda word: self.leveller.level(word).text,
+            book.wording.terms,
+        )
+        self.leg = Leg(book, self.finder.vocabulary)
+        self.fusion = book.fusion or _UNFITTED
+        self._stages = {
+            ScamType(script.scam_type.value): tuple(
+                stage
+                for stage in _STAGES
+                if any(signal.stage.value == stage.value for signal in script.signals)
+            )
+            for script in book.scripts
+        }
+        self._owner = {s.id: script.scam_type for script in book.scripts for s in script.signals}
+
+    def look(
+        self, text: str, traces: Sequence[Trace] = (), now: datetime | None = None
+    ) -> Screening:
+        """What this message is, after the conversation's traces, oldest first."""
+        text = text[:LONGEST]
+        evidence = self.find(text)
+        if not evidence.levelled.text:
+            return Screening()
+        logits, kinds, clock = self.leg.weigh(evidence.words(), evidence.rules())
+        specimen = _specimen(kinds, evidence.levelled.text)
+        transfer = read_clock(evidence.levelled.text, evidence.hits)
+        if transfer is Transfer.UNKNOWN:
+            transfer = guess_clock(clock.tolist())
+        carried: dict[ScamType, dict[Stage, float]] = {}
+        if traces and evidence.hits:
+            carried = faded(traces, now)
+            for scam_type, stages in carried.items():
+                own = self._own_stages(evidence.hits, scam_type)
+                more = sum(weight for stage, weight in stages.items() if stage not in own)
+                logits[TYPES.index(scam_type)] += more
+            if transfer is Transfer.UNKNOWN:
+                transfer = last_transfer(traces)
+        chances = self.chances(logits)
+        scam_type = TYPES[max(range(_NONE), key=chances.__getitem__)]
+        seen = self._stages_seen(evidence.hits, scam_type, carried.get(scam_type, {}))
+        score = self.score(chances, transfer, specimen, seen)
+        verdict = self._verdict(chances, score, scam_type if not seen else None)
+        exemptions = self._exemptions(text, evidence, scam_type)
+        signals = self._signals(text, evidence, scam_type)
+        worth_keeping = signals or verdict is not Verdict.NONE
+        trace = self._trace(signals, scam_type, transfer, now) if worth_keeping else None
+        if verdict is Verdict.NONE:
+            # What is too little alone is remembered: stages add up over a conversation.
+            return Screening(
+                score=score,
+                transfer=transfer,
+                specimen=specimen,
+                exemptions=exemptions,
+                trace=trace,
+            )
+        signals += self._wording(text, evidence, scam_type, signals)
+        stage = max(seen, key=_STAGES.index, default=Stage.NONE)
+        return Screening(
+            verdict,
+            scam_type,
+            score,
+            stage,
+            transfer,
+            specimen,
+            tuple(sorted(signals, key=lambda signal: (signal.start, signal.end))),
+            exemptions,
+            read_entities(text, evidence.levelled),
+            self._next(scam_type, seen, stage),
+            trace,
+        )
+
+    def find(self, text: str) -> Evidence:
+        """All that the rules and the automaton find in a text."""
+        levelled = self.leveller.level(text)
+        found = self.finder.scan(levelled.text)
+        hits, topics = self.finder.hits(levelled.text, found)
+        counted, excuses = excuse(levelled.text, heard(hits, own_spans(levelled.text)))
+        signals = {h.rule.id for h in counted if isinstance(h.rule, SignalRule)}
+        scripts = Counter(self._owner[signal].value for signal in signals)
+        return Evidence(levelled, tuple(counted), tuple(excuses), found, frozenset(topics), scripts)
+
+    def chances(self, logits: Array) -> list[float]:
+        """The probability of each type and of none."""
+        scaled = [logit * self.fusion.scale for logit in logits.tolist()]
+        scaled[_NONE] += self.fusion.shift
+        most = max(scaled)
+        powers = [math.exp(logit - most) for logit in scaled]
+        total = sum(powers)
+        return [power / total for power in powers]
+
+    def score(
+        self,
+        chances: Sequence[float],
+        transfer: Transfer,
+        specimen: Specimen,
+        seen: Sequence[Stage],
+    ) -> float:
+        """The probability that an officer is needed: a fake boss, or money about to move."""
+        moving = self.fusion.moving
+        pull = moving.get("bias", 0.0) + moving.get(transfer.value, 0.0)
+        pull += moving.get(specimen.value, 0.0)
+        if not _LATE.isdisjoint(seen):
+            pull += moving.get("late", 0.0)
+        other = 1.0 - chances[_NONE] - chances[_BOSS]
+        need = chances[_BOSS] + other / (1.0 + math.exp(-pull))
+        return min(max(need, 0.0), 1.0)
+
+    def _verdict(
+        self, chances: Sequence[float], score: float, unproved: ScamType | None
+    ) -> Verdict:
+        """Wording alone, without one signal of its script, must be surer to raise an alert, and
+        does so for a fake boss only."""
+        if unproved is None:
+            if score >= self.fusion.alert:
+                return Verdict.ALERT
+        elif unproved is ScamType.BOSS and score >= self.fusion.alone:
+            return Verdict.ALERT
+        if 1.0 - chances[_NONE] >= self.fusion.advise:
+            return Verdict.ADVISE
+        return Verdict.NONE
+
+    def _stages_seen(
+        self, hits: Sequence[Hit], scam_type: ScamType, carried: dict[Stage, float]
+    ) -> tuple[Stage, ...]:
+        """The stages of this script in the message, and those carried along."""
+        own = self._own_stages(hits, scam_type)
+        return tuple(stage for stage in _STAGES if stage in own or stage in carried)
+
+    def _own_stages(self, hits: Sequence[Hit], scam_type: ScamType) -> set[Stage]:
+        return {
+            Stage(hit.rule.stage.value)
+            for hit in hits
+            if isinstance(hit.rule, SignalRule)
+            and self._owner[hit.rule.id].value == scam_type.value
+        }
+
+    def _signals(self, text: str, evidence: Evidence, scam_type: ScamType) -> list[Signal]:
+        """The signals of this script that count, each with the resident's own words."""
+        signals = []
+        for hit in evidence.hits:
+            rule = hit.rule
+            if not isinstance(rule, SignalRule) or self._owner[rule.id].value != scam_type.value:
+                continue
+            start, end = evidence.levelled.origin(hit.start, hit.end)
+            weight = max(self.leg.weight(rule.id, scam_type) * self.fusion.scale, 0.0)
+            signals.append(
+                Signal(
+                    rule.id, Stage(rule.stage.value), text[start:end], start, end, round(weight, 3)
+                )
+            )
+        return signals
+
+    def _wording(
+        self, text: str, evidence: Evidence, scam_type: ScamType, rules: Sequence[Signal]
+    ) -> list[Signal]:
+        """The clauses whose wording carried the verdict, where the rules alone did not."""
+        if sum(signal.weight for signal in rules) >= _CARRIED_BY_RULES:
+            return []
+        clauses = self._clauses(evidence, scam_type)
+        best = sorted(clauses, key=lambda clause: -clause[2])[:_QUOTES]
+        quotes: list[Signal] = []
+        for start, end, weight in best:
+            if weight <= 0 and quotes:
+                continue
+            first, last = evidence.levelled.origin(start, end)
+            quotes.append(
+                Signal(WORDING, Stage.NONE, text[first:last], first, last, round(weight, 3))
+            )
+        return quotes
+
+    def _clauses(self, evidence: Evidence, scam_type: ScamType) -> list[tuple[int, int, float]]:
+        """Each clause with what its wording adds for a type."""
+        bounds = _clause_bounds(evidence.levelled.text)
+        words = evidence.words()
+        length = self.leg.length(set(words))
+        if not length:
+            return [(start, end, 0.0) for start, end in bounds]
+        starts = np.array([start for start, _, _ in evidence.found])
+        weights = self.leg.word_weights(words, scam_type) * (self.fusion.scale / length)
+        clause = np.searchsorted([end for _, end in bounds], starts, side="right")
+        clause = np.minimum(clause, len(bounds) - 1)
+        sums = np.bincount(clause, weights, minlength=len(bounds)).tolist()
+        return [(s, e, total) for (s, e), total in zip(bounds, sums, strict=True)]
+
+    def _exemptions(
+        self, text: str, evidence: Evidence, scam_type: ScamType
+    ) -> tuple[Exemption, ...]:
+        exemptions = []
+        for found in evidence.excuses:
+            rule = found.hit.rule
+            start, end = evidence.levelled.origin(found.hit.start, found.hit.end)
+            lost = self.leg.weight(rule.id, scam_type)
+            lost -= sum(self.leg.weight(hit.rule.id, scam_type) for hit in found.lowered)
+            because = str(getattr(rule, "because", ""))
+            weight = round(min(lost, 0.0) * self.fusion.scale, 3)
+            exemptions.append(Exemption(rule.id, because, text[start:end], start, end, weight))
+        return tuple(exemptions)
+
+    def _next(self, scam_type: ScamType, seen: Sequence[Stage], stage: Stage) -> Stage:
+        """The script's next step that was not seen yet; at its end the last one again."""
+        steps = self._stages.get(scam_type, ())
+        later = [s for s in steps if _STAGES.index(s) > _STAGES.index(stage) and s not in seen]
+        if later:
+            return later[0]
+        return steps[-1] if steps else Stage.NONE
+
+    def _trace(
+        self,
+        signals: Sequence[Signal],
+        scam_type: ScamType,
+        transfer: Transfer,
+        now: datetime | None,
+    ) -> Trace | None:
+        if now is None:
+            return None
+        stages: dict[Stage, float] = {}
+        for signal in signals:
+            if signal.stage is not Stage.NONE and signal.weight > 0:
+                weight = signal.weight / self.fusion.scale
+                stages[signal.stage] = max(stages.get(signal.stage, 0.0), weight)
+        return Trace(now, scam_type, tuple(stages.items()), transfer)
+
+
+def _specimen(kinds: Array, text: str) -> Specimen:
+    if is_dialogue(text):
+        return Specimen.MESSAGE
+    return SPECIMENS[int(np.argmax(kinds))]
+
+
+def _clause_bounds(text: str) -> list[tuple[int, int]]:
+    """The clauses of a levelled text without the marks between them."""
+    return [clause.span() for clause in _CLAUSE.finditer(text)] or [(0, len(text))]

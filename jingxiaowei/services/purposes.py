@@ -1,0 +1,3 @@
+"""What an encrypted column is bound to, where more than one service reads it."""
+
+OUT_BODY, DECISION = b"outbox.body", b"inbox.decision"

@@ -1,0 +1,65 @@
+"""The console on a real server, over a real database with the demo's alerts."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from jingxiaowei.console import make_console
+from jingxiaowei.pipeline.decide import Mind
+from jingxiaowei.services.alerts_samples import seed_alerts, seed_officers
+from jingxiaowei.services.officers import Signed
+from jingxiaowei.services.signins import SignIns
+from jingxiaowei.store.engine import Database
+from tests.conftest import SECRET, make_settings
+from tests.services.alerting import Alarm, make_alarm
+
+
+@dataclass
+class Site:
+    """A running console, and what stands behind it."""
+
+    alarm: Alarm
+    sign_ins: SignIns
+    police: Signed
+    auxiliary: Signed
+    url: str = ""
+
+    async def link(self, officer: Signed) -> str:
+        """A one-time link."""
+        code = await self.sign_ins.one_time(officer.id, self.alarm.now)
+        return f"{self.url}/console/enter?code={code}"
+
+
+async def open_site(database: Database, mind: Mind, folder: Path) -> AsyncIterator[Site]:
+    alarm = await make_alarm(database, mind)
+    people = await seed_officers(alarm.spine.officers, alarm.spine.roster)
+    await seed_alerts(database, alarm.house)
+    sign_ins = SignIns(database, alarm.spine.officers, alarm.spine.audit)
+    settings = make_settings(folder, "sqlite+aiosqlite://")
+    app = web.Application()
+    app.add_subapp("/console", make_console(settings, alarm.house, sign_ins, alarm.spine.bell))
+    site = Site(alarm, sign_ins, people[0], people[1])
+    async with TestServer(app) as server:
+        site.url = str(server.make_url("")).rstrip("/")
+        yield site
+
+
+@pytest.fixture
+async def site(database: Database, mind: Mind, tmp_path: Path) -> AsyncIterator[Site]:
+    async for site in open_site(database, mind, tmp_path):
+        yield site
+
+
+@pytest.fixture
+async def small_site(mind: Mind, tmp_path: Path) -> AsyncIterator[Site]:
+    """On SQLite alone, for what the database does not matter to."""
+    database = Database(f"sqlite+aiosqlite:///{tmp_path}/console.db")
+    await database.upgrade()
+    await database.open(SECRET)
+    async for site in open_site(database, mind, tmp_path):
+        yield site
+    await database.close()

@@ -1,0 +1,297 @@
+"""The console by its forms alone, as a browser without a script uses it."""
+
+import re
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import aiohttp
+import pytest
+from sqlalchemy import update
+
+from jingxiaowei.console.guard import safe_path
+from jingxiaowei.services.alerts_samples import seed_alerts, seed_officers
+from jingxiaowei.services.signins import ABSOLUTE, FAILURES, IDLE
+from jingxiaowei.store.alert_tables import ALERT, EVENT, SESSION, AlertState, AlertVerdict
+from jingxiaowei.store.tables import AUDIT, Role
+from tests.console.conftest import Site
+from tests.services.alerting import PASSWORD
+
+OURS = {"Sec-Fetch-Site": "same-origin"}
+
+
+class Hands:
+    """Somebody with a browser."""
+
+    def __init__(self, site: Site, session: aiohttp.ClientSession) -> None:
+        self.site, self.session = site, session
+        self.page, self.status, self.at = "", 0, ""
+
+    async def get(self, path: str) -> str:
+        url = path if path.startswith("http") else self.site.url + path
+        async with self.session.get(url) as answer:
+            self.page, self.status = await answer.text(), answer.status
+            self.at = answer.url.path_qs
+        return self.page
+
+    async def post(self, path: str, headers: dict[str, str] | None = None, **fields: str) -> str:
+        found = re.search(r'name="csrf" value="([0-9a-f]+)"', self.page)
+        form = {"csrf": found[1] if found else ""} | fields
+        sent = OURS if headers is None else headers
+        url = self.site.url + path
+        async with self.session.post(url, data=form, headers=sent) as answer:
+            text, self.status = await answer.text(), answer.status
+            self.at = answer.url.path_qs
+        if self.status < 400:
+            self.page = text
+        return text
+
+
+@pytest.fixture
+async def hands(site: Site) -> AsyncIterator[Hands]:
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as session:
+        yield Hands(site, session)
+
+
+@pytest.fixture
+async def at_work(hands: Hands) -> Hands:
+    """Signed in as the auxiliary."""
+    await hands.get(await hands.site.link(hands.site.auxiliary))
+    return hands
+
+
+async def test_nobody_comes_in_unasked(hands: Hands) -> None:
+    for path in ("/console/", "/console/alerts/1", "/console/history", "/console/alerts/1/verdict"):
+        page = await hands.get(path)
+        assert hands.at.startswith("/console/sign-in"), path
+        assert "登录" in page
+        assert "王总" not in page
+    for path in ("/console/log", "/console/events"):
+        await hands.get(path)
+        assert hands.status == 401
+    await hands.post("/console/alerts/1/claim")
+    assert hands.at.startswith("/console/sign-in")
+
+
+async def test_account_and_password(hands: Hands) -> None:
+    officers = hands.site.alarm.spine.officers
+    await officers.add("li.qiang", Role.POLICE, PASSWORD, "county-desk", "李强")
+    await hands.get("/console/alerts/2")
+    page = await hands.post("/console/sign-in", account="li.qiang", password="wrong password")
+    assert (hands.status, "账号或密码不对" in page) == (401, True)
+    page = await hands.post(
+        "/console/sign-in", account="li.qiang", password=PASSWORD, next="/console/alerts/2"
+    )
+    assert hands.at == "/console/alerts/2"
+    assert "民警<bdi>李强</bdi>" in page
+    cookie = next(iter(hands.session.cookie_jar))
+    assert (cookie["httponly"], cookie["samesite"], cookie["path"]) == (True, "Lax", "/console")
+    await hands.post("/console/sign-out")
+    await hands.get("/console/")
+    assert hands.at.startswith("/console/sign-in")
+
+
+async def test_five_wrong_passwords_lock(hands: Hands) -> None:
+    await hands.site.alarm.spine.officers.add("li.qiang", Role.POLICE, PASSWORD, "county-desk")
+    for _ in range(FAILURES):
+        page = await hands.post("/console/sign-in", account="li.qiang", password="x")
+    assert "连错 5 次，15 分钟后再试" in page
+    page = await hands.post("/console/sign-in", account="li.qiang", password=PASSWORD)
+    assert (hands.status, "15 分钟" in page) == (401, True)
+    sign_ins, later = hands.site.sign_ins, hands.site.alarm.now + timedelta(minutes=16)
+    assert (await sign_ins.sign_in("li.qiang", PASSWORD, later)).token
+    assert "sign_in.locked" in [e.action for e in await hands.site.alarm.spine.rows(AUDIT)]
+
+
+async def test_a_one_time_link_works_once(hands: Hands) -> None:
+    link = await hands.site.link(hands.site.police)
+    await hands.get(link)
+    assert hands.at == "/console/"
+    hands.session.cookie_jar.clear()
+    page = await hands.get(link)
+    assert (hands.status, "用过了" in page) == (401, True)
+    code = await hands.site.sign_ins.one_time(hands.site.police.id, hands.site.alarm.now)
+    assert await hands.site.sign_ins.enter(code, hands.site.alarm.now + timedelta(hours=2)) == ""
+
+
+async def test_sessions_end(site: Site) -> None:
+    sign_ins, now = site.sign_ins, site.alarm.now
+    code = await sign_ins.one_time(site.police.id, now)
+    token = await sign_ins.enter(code, now)
+    assert await sign_ins.whose(token, now + IDLE + timedelta(seconds=1)) is None
+    for minutes in range(20, 12 * 60, 20):
+        assert await sign_ins.whose(token, now + timedelta(minutes=minutes)), minutes
+    assert await sign_ins.whose(token, now + ABSOLUTE + timedelta(seconds=1)) is None
+    listening = await sign_ins.enter(await sign_ins.one_time(site.police.id, now), now)
+    await sign_ins.whose(listening, now + timedelta(minutes=25), by_hand=False)
+    assert await sign_ins.whose(listening, now + timedelta(minutes=31)) is None
+    assert all(token not in str(row) for row in await site.alarm.spine.rows(SESSION))
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "none"},
+        {"Origin": "http://elsewhere.example"},
+        {},
+    ],
+)
+async def test_a_form_from_elsewhere_does_nothing(at_work: Hands, headers: dict[str, str]) -> None:
+    await at_work.get("/console/")
+    await at_work.post("/console/alerts/1/claim", headers=headers)
+    assert at_work.status == 403
+    [first, *_] = await at_work.site.alarm.alerts()
+    assert first.state is AlertState.NEW
+
+
+async def test_a_form_without_its_token_does_nothing(at_work: Hands) -> None:
+    await at_work.post("/console/alerts/1/claim", csrf="0" * 64)
+    assert at_work.status == 403
+    assert (await at_work.site.alarm.alerts())[0].state is AlertState.NEW
+
+
+async def test_the_whole_way_by_forms(at_work: Hands) -> None:
+    page = await at_work.get("/console/")
+    order = re.findall(r'id="alert-(\d)"', page)
+    assert order == ["1", "2", "3"]
+    assert "13800002210" not in page
+    page = await at_work.post("/console/alerts/1/claim", **{"from": "today"})
+    assert "我已认领" in page
+    page = await at_work.post("/console/alerts/1/call")
+    assert 'href="tel:13800002210"' in page
+    page = await at_work.post("/console/alerts/1/reached", transfer="done")
+    assert "电话结果记下了" in page
+    page = await at_work.post("/console/alerts/1/handover")
+    assert "6222020200001234567" in page
+    await at_work.get("/console/alerts/1")
+    page = await at_work.post("/console/alerts/1/visit")
+    assert "已上门" in page
+    page = await at_work.post("/console/alerts/1/close")
+    assert (at_work.status, "先选结论" in page) == (409, True)
+    page = await at_work.post(
+        "/console/alerts/1/close", verdict="attempt", prevented="五万", note="写了半天的备注"
+    )
+    assert (at_work.status, "写了半天的备注" in page) == (409, True)
+    page = await at_work.post("/console/alerts/1/close", verdict="attempt", prevented="50,000")
+    assert (at_work.at, "撤销" in page) == ("/console/?closed=1", True)
+    alert = (await at_work.site.alarm.alerts())[0]
+    assert (alert.verdict, alert.prevented) == (AlertVerdict.ATTEMPT, 50_000)
+    page = await at_work.post("/console/alerts/1/reopen")
+    assert "已重新打开" in page
+    assert (await at_work.site.alarm.alerts())[0].state is AlertState.CLAIMED
+
+
+async def test_police_confirm_tell_and_search(at_work: Hands) -> None:
+    await at_work.get("/console/alerts/1")
+    await at_work.post("/console/alerts/1/claim")
+    page = await at_work.post("/console/alerts/1/close", verdict="lost", loss="50000")
+    assert "待民警确认" in page
+    for path in ("/console/alerts/1/confirm", "/console/alerts/1/detach"):
+        await at_work.post(path)
+        assert at_work.status == 403
+    await at_work.get("/console/history")
+    assert at_work.status == 403
+    at_work.session.cookie_jar.clear()
+    await at_work.get(await at_work.site.link(at_work.site.police))
+    await at_work.get("/console/alerts/1")
+    page = await at_work.post("/console/alerts/1/confirm")
+    assert "已办结：已被骗" in page
+    page = await at_work.get("/console/history")
+    assert "已被骗" in page
+    page = await at_work.post("/console/history", word="6222020200001234567")
+    assert page.count('<article class="row') == 1
+    page = await at_work.post("/console/history", word="没有的账号")
+    assert "没找到" in page
+    page = await at_work.get("/console/alerts/1/verdict")
+    assert "把结论告诉问过的 1 位" in page
+    await at_work.post("/console/alerts/1/verdict", verdict="attempt")
+    assert at_work.status == 409
+    await at_work.get("/console/alerts/1/verdict")
+    page = await at_work.post("/console/alerts/1/verdict", verdict="lost")
+    assert "回执" in page
+
+
+async def test_the_original_takes_a_reason(at_work: Hands) -> None:
+    page = await at_work.get("/console/alerts/1")
+    assert "6222020200001234567" not in page
+    page = await at_work.post("/console/alerts/1/original", reason=" ")
+    assert (at_work.status, "事由" in page) == (400, True)
+    page = await at_work.post("/console/alerts/1/original", reason="报 110 止付")
+    assert "6222020200001234567" in page
+    trail = [(e.action, e.reason) for e in await at_work.site.alarm.spine.rows(AUDIT)]
+    assert ("alert.original", "报 110 止付") in trail
+
+
+async def test_what_is_lost_says_who_won(at_work: Hands) -> None:
+    await at_work.get("/console/")
+    desk, now = at_work.site.alarm.house.desk, at_work.site.alarm.now
+    await desk.claim(at_work.site.police, 1, now)
+    page = await at_work.post("/console/alerts/1/claim")
+    assert (at_work.status, "刚被民警陈国华认领" in page) == (409, True)
+
+
+@pytest.mark.parametrize("role", [Role.ADMIN, Role.AUDITOR])
+async def test_who_has_no_business_with_alerts(hands: Hands, role: Role) -> None:
+    officers = hands.site.alarm.spine.officers
+    await officers.add("someone", role, PASSWORD, "county-desk", "某某")
+    await hands.get(await hands.site.link(await officers.find("someone")))
+    assert "不看预警" in hands.page
+    for path in ("/console/log", "/console/alerts/1", "/console/history"):
+        await hands.get(path)
+        assert hands.status == 403, path
+        assert "王总" not in hands.page
+
+
+async def test_what_is_not_there(at_work: Hands) -> None:
+    for path in ("/console/alerts/999", "/console/alerts/999999999999999999"):
+        await at_work.get(path)
+        assert at_work.status == 404
+    await at_work.get("/console/")
+    await at_work.post("/console/alerts/1/nothing")
+    assert at_work.status == 404
+
+
+async def test_words_of_residents_are_text(at_work: Hands) -> None:
+    alarm = at_work.site.alarm
+    await alarm.hear(text="<script>alert(1)</script>我是王总，先打5万")
+    page = await at_work.get("/console/alerts/4")
+    assert "<script>alert" not in page
+    assert "&lt;script&gt;" in page
+
+
+async def test_a_second_start_adds_no_samples(site: Site) -> None:
+    alarm = site.alarm
+    before = (await alarm.spine.rows(EVENT), len(await alarm.alerts()))
+    people = await seed_officers(alarm.spine.officers, alarm.spine.roster)
+    await seed_alerts(alarm.database, alarm.house)
+    assert (await alarm.spine.rows(EVENT), len(await alarm.alerts())) == before
+    assert people == [site.police, site.auxiliary]
+
+
+async def test_an_empty_log_says_what_was_last(at_work: Hands) -> None:
+    alarm = at_work.site.alarm
+    async with alarm.database.write() as connection:
+        await connection.execute(
+            update(ALERT).values(
+                state=AlertState.CLOSED, verdict=AlertVerdict.DRILL, closed_at=alarm.now
+            )
+        )
+    page = await at_work.get("/console/")
+    assert "没有要马上办的" in page
+    assert "办结" in page
+
+
+@pytest.mark.parametrize(
+    ("given", "goes"),
+    [
+        ("/console/alerts/2?said=x", "/console/alerts/2?said=x"),
+        ("https://elsewhere.example/", "/console/"),
+        ("//elsewhere.example", "/console/"),
+        ("/console//elsewhere", "/console/"),
+        ("/console/\\elsewhere", "/console/"),
+        ("/console/\r\nSet-Cookie: x", "/console/"),
+        ("", "/console/"),
+    ],
+)
+def test_where_a_sign_in_leads(given: str, goes: str) -> None:
+    assert safe_path(given) == goes

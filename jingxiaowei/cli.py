@@ -5,6 +5,7 @@ import json
 import sys
 from collections.abc import Awaitable, Callable
 from datetime import datetime
+from pathlib import Path
 from typing import Annotated, TypeVar
 
 import typer
@@ -85,20 +86,24 @@ def ask(
 @cli.command()
 def screen(
     text: Annotated[str | None, typer.Argument(help="一段可疑的话")] = None,
+    image: Annotated[Path | None, typer.Option("--image", help="一张截图，先读字再看")] = None,
     jsonl: Annotated[bool, typer.Option("--jsonl", help="逐行读 JSON、逐行答 JSON")] = False,
 ) -> None:
-    """反诈筛查怎么看一段话，为什么。"""
+    """反诈筛查怎么看一段话或一张截图，为什么。"""
     from jingxiaowei.content.checker import load_library
     from jingxiaowei.services.curation import today
-    from jingxiaowei.services.screening import explain_screening, screen_lines
+    from jingxiaowei.services.screening import explain_screening, read_dialogue, screen_lines
 
-    if not jsonl and text is None:
-        raise typer.BadParameter("写一段话，或者用 --jsonl 从标准输入读")
+    if not jsonl and text is None and image is None:
+        raise typer.BadParameter("写一段话，给一张截图，或者用 --jsonl 从标准输入读")
     library = load_library(load_settings(), today())
+    if image is not None:
+        text = read_dialogue(image)
+        typer.echo(f"图上的字：\n{text or '（没有字）'}\n")
     if not jsonl:
         typer.echo(explain_screening(library, text or ""))
         return
-    for line in screen_lines(library, sys.stdin.buffer):
+    for line in screen_lines(library, sys.stdin.buffer, read_dialogue):
         sys.stdout.write(line + "\n")
         sys.stdout.flush()
 

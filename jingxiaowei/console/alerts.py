@@ -67,6 +67,20 @@ class AlertPages:
             return await show_alert(self._alerts, request, fault="看原文要写明事由。", status=400)
         return await show_alert(self._alerts, request, reason=reason)
 
+    async def picture(self, request: web.Request) -> web.Response:
+        """原图: as it may be seen, for the reason that the original was opened for."""
+        reason = " ".join(request.query.get("for", "").split())[:REASON_CHARACTERS]
+        if len(reason) < 2:
+            raise web.HTTPBadRequest(text="看原图要写明事由。")
+        shown = await self._alerts.pictures.show(
+            officer_of(request),
+            alert_id(request),
+            request.match_info["media"],
+            datetime.now(UTC),
+            reason,
+        )
+        return web.Response(body=shown, content_type="image/jpeg")
+
     async def handover(self, request: web.Request) -> web.Response:
         """110 交接单."""
         sheet = await self._alerts.reviews.handover(
@@ -123,6 +137,7 @@ async def show_alert(
     after = ids[ids.index(id_) + 1 :] if id_ in ids else ids
     context = {
         "review": review,
+        "reason": reason,
         "row": review.row,
         "next_id": after[0] if after else None,
         "may": _may(officer),

@@ -36,6 +36,7 @@ def make_console(
             web.post("/history", pages.search),
             web.get(r"/alerts/{id:\d{1,18}}", pages.review),
             web.post(r"/alerts/{id:\d{1,18}}/original", pages.original),
+            web.get(r"/alerts/{id:\d{1,18}}/pictures/{media:[0-9a-z]{26}}", pages.picture),
             web.post(r"/alerts/{id:\d{1,18}}/handover", pages.handover),
             web.get(r"/alerts/{id:\d{1,18}}/verdict", pages.recipients),
             web.post(r"/alerts/{id:\d{1,18}}/call", steps.call),

@@ -8,6 +8,7 @@ from jingxiaowei.services.alerts_book import AlertBook
 from jingxiaowei.services.alerts_cases import Cases
 from jingxiaowei.services.alerts_closing import AlertClosing
 from jingxiaowei.services.alerts_contacts import Contacts
+from jingxiaowei.services.alerts_pictures import AlertPictures
 from jingxiaowei.services.alerts_review import AlertReviews
 from jingxiaowei.services.alerts_rights import Rights
 from jingxiaowei.services.alerts_speech import Content as Spoken
@@ -19,6 +20,7 @@ from jingxiaowei.services.alerts_watch import Watch
 from jingxiaowei.services.alerts_work import AlertDesk
 from jingxiaowei.services.audit import Audit
 from jingxiaowei.services.bell import Bell
+from jingxiaowei.services.media import MediaKeeper
 from jingxiaowei.services.notice_delivery import NoticeDelivery, Teller
 from jingxiaowei.services.notices import Notices
 from jingxiaowei.services.officers import Officers
@@ -40,6 +42,7 @@ class AlertHouse:
     closing: AlertClosing
     book: AlertBook
     reviews: AlertReviews
+    pictures: AlertPictures
     verdicts: Verdicts
     watch: Watch  # a worker: run
     delivery: NoticeDelivery  # a worker: run
@@ -53,6 +56,7 @@ def build(
     audit: Audit,
     officers: Officers,
     teller: Teller,
+    media: MediaKeeper,
 ) -> AlertHouse:
     """Wire the alerts. ``teller`` is the way to officers: WeCom's cards, or ``NoTeller``."""
     speech, notices = Speech(database, content), Notices(database)
@@ -67,6 +71,7 @@ def build(
         AlertClosing(steps, cases, notices),
         AlertBook(steps),
         AlertReviews(steps),
+        AlertPictures(steps, media),
         Verdicts(steps, cases, speech),
         Watch(database, bell, alerts, notices, speech),
         NoticeDelivery(database, bell, officers, notices, teller),

@@ -18,6 +18,7 @@ from jingxiaowei.pipeline.screen.values import (
     Stage,
     Transfer,
 )
+from jingxiaowei.services.alerts_pictures import Picture, pictures_of
 from jingxiaowei.services.alerts_rights import Act
 from jingxiaowei.services.alerts_rows import Row, make_rows, open_evidence
 from jingxiaowei.services.alerts_steps import Steps
@@ -78,6 +79,7 @@ class Said:
     at: datetime
     pieces: tuple[Piece, ...]
     reasons: tuple[Reason, ...]
+    picture: Picture | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,17 +152,21 @@ class AlertReviews:
                 select(EVIDENCE).where(EVIDENCE.c.alert_id == row.id).order_by(EVIDENCE.c.id)
             )
         ).all()
-        said, seen = [], set()
-        for each in evidence:
-            text, screening = open_evidence(self._steps.database.cipher, each)
-            seen |= {signal.stage for signal in screening.signals}
-            said.append(
-                Said(
-                    each.at,
-                    pieces(text, screening, original),
-                    _reasons(text, screening, original),
-                )
+        cipher = self._steps.database.cipher
+        opened = [(each, *open_evidence(cipher, each)) for each in evidence]
+        seen = {signal.stage for _, _, screening in opened for signal in screening.signals}
+        pictures = await pictures_of(
+            connection, cipher, [(each.inbox_id, text, found) for each, text, found in opened]
+        )
+        said = [
+            Said(
+                each.at,
+                pieces(text, screening, original),
+                _reasons(text, screening, original),
+                pictures.get(each.inbox_id),
             )
+            for each, text, screening in opened
+        ]
         same: Sequence[Any] = ()
         if row.case_id is not None:
             scope = await self._steps.rights.scope(connection, officer, now)
@@ -173,7 +179,6 @@ class AlertReviews:
                 select(IDENTITY.c.channel).where(IDENTITY.c.id == row.conversation_id)
             )
         ).scalar()
-        cipher = self._steps.database.cipher
         return Review(
             (await self._rows(connection, [row], officer))[0],
             tuple(said),

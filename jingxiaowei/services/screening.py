@@ -3,18 +3,22 @@
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import orjson
 
 from jingxiaowei.content.model import Library
+from jingxiaowei.errors import JingxiaoweiError
 from jingxiaowei.pipeline.reply import Speech
 from jingxiaowei.pipeline.screen.answer import answer_line, asks_whether_fraud
 from jingxiaowei.pipeline.screen.screen import Screen
 from jingxiaowei.pipeline.screen.values import Screening, Stage, Trace
+from jingxiaowei.pipeline.transcript import as_dialogue
+from jingxiaowei.services.reading import read_file
 
 # Reads an image file and gives the text in it.
-ReadImage = Callable[[str], str]
+ReadImage = Callable[[Path], str]
 
 _STAGES: Mapping[Stage, str] = {
     Stage.NONE: "",
@@ -31,6 +35,16 @@ _STAGES: Mapping[Stage, str] = {
 }
 _VERDICTS = {"alert": "要民警看", "advise": "给居民提醒", "none": "没看出来（不等于没事）"}
 _CLOCK = {"not_yet": "还没转", "in_progress": "正在转", "done": "已经转了", "unknown": "不清楚"}
+
+
+def read_dialogue(image: Path) -> str:
+    """The words of a picture in a file, ``名字：话`` a bubble, as the screening reads them.
+
+    Raises:
+        PictureRefusedError: it is no picture that is read here.
+        UnreadError: the file cannot be opened, or the extra ``ocr`` is not installed.
+    """
+    return as_dialogue(read_file(image))
 
 
 def reply(library: Library, screening: Screening, text: str) -> str:
@@ -101,7 +115,10 @@ def _screen_line(
             return {"id": None, "error": 'a line has a "text" or an "image"'}
         if read_image is None:
             return answer | {"error": "images cannot be read here: install the extra for it"}
-        text = read_image(image)
+        try:
+            text = read_image(Path(image))
+        except JingxiaoweiError as error:
+            return answer | {"error": str(error)}
         answer["text"] = text
     session = asked.get("session")
     traces = sessions[str(session)] if session else []

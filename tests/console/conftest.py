@@ -35,7 +35,7 @@ class Site:
 
 
 async def open_site(database: Database, mind: Mind, folder: Path) -> AsyncIterator[Site]:
-    alarm = await make_alarm(database, mind)
+    alarm = await make_alarm(database, mind, folder)
     people = await seed_officers(alarm.spine.officers, alarm.spine.roster)
     await seed_alerts(database, alarm.house)
     sign_ins = SignIns(database, alarm.spine.officers, alarm.spine.audit)

@@ -6,15 +6,22 @@ from datetime import timedelta
 
 import aiohttp
 import pytest
+from PIL import Image
 from sqlalchemy import update
 
 from jingxiaowei.console.guard import safe_path
+from jingxiaowei.pipeline.reading import Box, Line, Reading
+from jingxiaowei.pipeline.transcript import as_dialogue
 from jingxiaowei.services.alerts_samples import seed_alerts, seed_officers
+from jingxiaowei.services.alerts_values import Sighting
+from jingxiaowei.services.media_reading import READING, Seen
+from jingxiaowei.services.picture_mail import PictureMail
 from jingxiaowei.services.signins import ABSOLUTE, FAILURES, IDLE
 from jingxiaowei.store.alert_tables import ALERT, EVENT, SESSION, AlertState, AlertVerdict
-from jingxiaowei.store.tables import AUDIT, Role
+from jingxiaowei.store.tables import AUDIT, INBOX, MEDIA, Role
 from tests.console.conftest import Site
-from tests.services.alerting import PASSWORD
+from tests.pictures import saved
+from tests.services.alerting import PASSWORD, QUIET, boss
 
 OURS = {"Sec-Fetch-Site": "same-origin"}
 
@@ -295,3 +302,57 @@ async def test_an_empty_log_says_what_was_last(at_work: Hands) -> None:
 )
 def test_where_a_sign_in_leads(given: str, goes: str) -> None:
     assert safe_path(given) == goes
+
+
+# --- the picture behind an alert -----------------------------------------------------------
+
+
+async def picture_alert(site: Site) -> tuple[int, str, bytes]:
+    """An alert that rests on a screenshot: its id, the picture's id, the picture as shown."""
+    alarm, database = site.alarm, site.alarm.database
+    first = await alarm.hear(sender="with-picture", text="看看这个", screening=QUIET)
+    bell, media = alarm.spine.bell, alarm.spine.media
+    media_id = await media.keep(first.conversation_id, saved(Image.new("RGB", (400, 300))), "")
+    shown = saved(Image.new("RGB", (400, 300), "white"))
+    media.keep_shown(media_id, shown)
+    lines = tuple(
+        Line(text, Box(20, 40 + 60 * row, 14 * len(text), 24), 0.99)
+        for row, text in enumerate(("我是王总", "先打5万到6222020200001234567"))
+    )
+    seen = Seen(media_id, first.conversation_id, Reading(400, 300, lines))
+    async with database.write() as connection:
+        sealed = database.cipher.seal_json(READING, seen.reading)
+        await connection.execute(update(MEDIA).values(reading=sealed))
+        await PictureMail(database, bell).seen(connection, seen)
+    await alarm.spine.settle()
+    row = (await alarm.spine.rows(INBOX))[-1]
+    text = as_dialogue(seen.reading)
+    await alarm.record(
+        Sighting(first.conversation_id, row.id, boss(text), text, alarm.now),
+    )
+    return (await alarm.alerts())[-1].id, media_id, shown
+
+
+async def test_the_picture_is_seen_with_its_quotes_and_a_reason(at_work: Hands) -> None:
+    alert, media_id, shown = await picture_alert(at_work.site)
+    await at_work.get(f"/console/alerts/{alert}")
+    assert "和原图" in at_work.page
+    assert "/pictures/" not in at_work.page
+    await at_work.post(f"/console/alerts/{alert}/original", reason="劝阻，要核对账号")
+    assert 'viewBox="0 0 400 300"' in at_work.page
+    assert at_work.page.count("<rect ") == 2
+    address = re.search(r'href="(/console/alerts/\d+/pictures/[^"]+)"', at_work.page)
+    assert address
+    async with at_work.session.get(at_work.site.url + address[1]) as answer:
+        assert answer.content_type == "image/jpeg"
+        assert await answer.read() == shown
+    events = await at_work.site.alarm.spine.rows(AUDIT)
+    assert [event.reason for event in events[-1:]] == ["劝阻，要核对账号"]
+    # Without a reason, of another alert, or of none: not shown.
+    for path, status in (
+        (f"/console/alerts/{alert}/pictures/{media_id}", 400),
+        (f"/console/alerts/{alert - 1}/pictures/{media_id}?for=复核", 404),
+        (f"/console/alerts/{alert}/pictures/{'a' * 26}?for=复核", 404),
+    ):
+        await at_work.get(path)
+        assert at_work.status == status, path

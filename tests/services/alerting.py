@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import insert, select
@@ -179,13 +180,13 @@ class Alarm:
         return self.now
 
 
-async def make_alarm(database: Database, mind: Mind) -> Alarm:
+async def make_alarm(database: Database, mind: Mind, folder: Path = Path("unused")) -> Alarm:
     # The turn itself screens nothing here: these tests bring screenings of their own making.
     deaf = Fusion(scale=1.0, shift=0.0, moving={"bias": 0.0}, alert=2.0, advise=2.0)
     nothing = replace(mind.library.scams, scripts=(), exemptions=(), readings=(), fusion=deaf)
     mind = Mind(replace(mind.library, scams=replace(nothing, wording=Wording())))
-    spine, phones = make_spine(database, mind), Phones()
+    spine, phones = make_spine(database, mind, folder), Phones()
     await spine.officers.sync_areas(mind.library)
     content = Content(mind)
-    house = build(database, spine.bell, content, spine.audit, spine.officers, phones)
+    house = build(database, spine.bell, content, spine.audit, spine.officers, phones, spine.media)
     return Alarm(spine, house, phones)

@@ -1,6 +1,7 @@
 """The spine without its doors: inbox, turn and outbox on a real database."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from jingxiaowei.services.bell import Bell
 from jingxiaowei.services.inbox import Inbox
 from jingxiaowei.services.leases import Leases
 from jingxiaowei.services.ledger import Ledger
+from jingxiaowei.services.media import MediaKeeper
 from jingxiaowei.services.notice_delivery import NoTeller
 from jingxiaowei.services.officers import Officers
 from jingxiaowei.services.outbox import Outbox
@@ -64,6 +66,7 @@ class Spine:
     roster: Roster
     officers: Officers
     audit: Audit
+    media: MediaKeeper
     far: FarEnd = field(default_factory=FarEnd)
 
     async def settle(self) -> None:
@@ -76,10 +79,12 @@ class Spine:
             return list((await connection.execute(select(table))).all())
 
 
-def make_spine(database: Database, mind: Mind) -> Spine:
+def make_spine(database: Database, mind: Mind, folder: Path = Path("unused")) -> Spine:
+    """A spine; pictures lie in ``folder``, which only a test that keeps some has to give."""
     far, bell, content, audit = FarEnd(), Bell(database), Content(mind), Audit(database)
     roster, officers = Roster(database, content), Officers(database, audit)
-    alerts = alerts_house.build(database, bell, content, audit, officers, NoTeller())
+    media = MediaKeeper(database, bell, folder, None)
+    alerts = alerts_house.build(database, bell, content, audit, officers, NoTeller(), media)
     ledger = Ledger(database, bell, alerts.alerts, alerts.contacts)
     senders = dict.fromkeys(Channel, far)
     return Spine(
@@ -92,6 +97,7 @@ def make_spine(database: Database, mind: Mind) -> Spine:
         roster,
         officers,
         audit,
+        media,
         far,
     )
 

@@ -20,6 +20,7 @@ from jingxiaowei.errors import SettingsError
 from jingxiaowei.services.officers import OfficerError, check_password
 from jingxiaowei.settings import load_settings
 from tests.conftest import ROOT, SECRET
+from tests.pictures import STYLES, Chat, draw_chat, saved
 
 PATIENCE = 60
 PASSWORD = "梧桐树下 correct horse"
@@ -117,6 +118,28 @@ def test_one_question_is_answered_with_reasons(run: Run) -> None:
     assert "补领" in done.stdout
     assert "H03" in done.stdout
     assert CliRunner().invoke(cli, ["ask"]).exit_code != 0  # neither a text nor --jsonl
+
+
+def test_a_screenshot_is_screened(run: Run, tmp_path: Path) -> None:
+    chat = Chat([("Boss", "pay 268000 now"), ("me", "which account")], title="Finance(3)")
+    (tmp_path / "chat.png").write_bytes(saved(draw_chat(chat, STYLES["wechat"], 720)))
+    (tmp_path / "no.png").write_bytes(b"no picture")
+    shown = run("screen", "--image", "chat.png")
+    assert shown.returncode == 0
+    assert "Boss：pay 268000 now" in shown.stdout
+    assert "我：which account" in shown.stdout
+    assert "判断：" in shown.stdout
+    refused = run("screen", "--image", "no.png")
+    assert refused.returncode != 0
+    assert "not a PNG" in refused.stderr
+    lines = [{"id": "a", "image": "chat.png"}, {"id": "b", "image": "no.png"}, {"id": "c"}]
+    asked = run("screen", "--jsonl", stdin="\n".join(map(json.dumps, lines)))
+    read, bad, empty = map(json.loads, asked.stdout.splitlines())
+    assert (read["id"], read["verdict"]) in {("a", "alert"), ("a", "advise"), ("a", "none")}
+    assert "pay 268000 now" in read["text"]
+    assert all(s["quote"] == read["text"][s["start"] : s["end"]] for s in read["signals"])
+    assert (bad["id"], bad["error"][:23]) == ("b", "the picture is not read")
+    assert empty["id"] is None
 
 
 def test_lines_are_answered_one_by_one_as_they_come(

@@ -203,6 +203,8 @@ async def a_picture_is_kept_for_a_person(town: Town) -> None:
     assert len(files) == 1
     assert PNG[:8] not in files[0]
     assert PNG[1000:1100] not in files[0]
+    # It is no whole PNG: what cannot be read goes to a person, and the resident is told.
+    assert (await town.hears("wmPicture", 2)).text == town.line("image_unreadable")
     (ticket,) = await town.about(TICKET, "wmPicture")
     assert (ticket.need, ticket.state, ticket.area) == ("image", TicketState.OPEN, "county-desk")
 
@@ -211,7 +213,9 @@ async def a_picture_right_after_entering_is_not_lost(town: Town) -> None:
     """Both come in one page where the process was away: the picture counts, not the welcome."""
     town.fake.enters_session(ACCOUNT, "wmHasty")
     await town.sends("wmHasty", "image", {"media_id": "PICTURE"})
-    assert (await town.hears("wmHasty")).text == town.line("image")
+    await until(lambda: town.phone("wmHasty"), "the picture is acknowledged")
+    assert town.phone("wmHasty")[0].text == town.line("image")
+    assert (await town.hears("wmHasty", 2)).text == town.line("image_unreadable")
     (ticket,) = await town.about(TICKET, "wmHasty")
     assert ticket.need == "image"
 

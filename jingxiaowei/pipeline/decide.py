@@ -89,8 +89,11 @@ class Mind:
                 return emergency
         if fraud is not None:
             return fraud
-        if any(m.kind is MessageKind.READING for m in messages):
-            return self._picture(messages)
+        if any(
+            m.kind is MessageKind.READING or (m.kind is MessageKind.MERGED and m.text)
+            for m in messages
+        ):
+            return self._shown(messages)
         # Of several taps in a burst the last is meant; text typed after a tap goes first.
         tap = next((m.menu_id for m in reversed(messages) if m.menu_id), "")
         if text.strip():
@@ -102,17 +105,18 @@ class Mind:
             return self._tap(tap, known)
         return self._notice(messages, known)
 
-    def _picture(self, messages: Sequence[Incoming]) -> Decision:
-        """What was read shows no script: that is no all-clear. What could not be read goes to a
-        person."""
-        unread = any(m.data.get("unread") for m in messages if m.kind is MessageKind.READING)
-        key = "image_unreadable" if unread else "image_read"
+    def _shown(self, messages: Sequence[Incoming]) -> Decision:
+        """What was read or forwarded shows no script: that is no all-clear. What could not be
+        read goes to a person."""
+        readings = [m for m in messages if m.kind is MessageKind.READING]
+        unread = any(m.data.get("unread") for m in readings)
+        key = "image_unreadable" if unread else "image_read" if readings else "merged_read"
         return Decision(
             Kind.NOTICE,
             self.speech.say(key),
             self.speech.options(key),
             need=Need.IMAGE if unread else None,
-            reasons=(Reason("notice", "图没读出来" if unread else "图上没看出话术，不等于没事"),),
+            reasons=(Reason("notice", "图没读出来" if unread else "没看出话术，不等于没事"),),
         )
 
     def _emergency(self, text: str, known: Known) -> Decision | None:

@@ -1,5 +1,6 @@
 """The fake boss from the first message to the verdict: a clerk, two officers, a second company."""
 
+import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -133,6 +134,23 @@ async def test_an_officer_passes_on_what_reached_somebody_else(shift: Shift) -> 
     assert other.case_id is not None
     (first,) = await town.rows(ALERT, ALERT.c.id == alert.id)
     assert first.case_id == other.case_id
+
+
+async def test_a_forwarded_conversation_is_screened_too(shift: Shift) -> None:
+    def merged(*lines: tuple[str, str]) -> dict[str, Any]:
+        items = [
+            {"sender_name": name, "msgtype": "text", "msg_content": json.dumps({"content": text})}
+            for name, text in lines
+        ]
+        return {"title": "群聊的聊天记录", "item": items}
+
+    town = shift.town
+    await town.sends("wmLunch", "merged_msg", merged(("小李", "中午吃啥"), ("小王", "食堂")))
+    assert (await town.hears("wmLunch")).text == town.line("merged_read")
+    assert not await town.rows(ALERT)
+    await town.sends("wmMerged", "merged_msg", merged(("张总", ORDER), ("会计", "好的张总")))
+    await town.hears("wmMerged")
+    assert (await shift.alert(scam_type="boss_impersonation")).state is AlertState.NEW
 
 
 @needs_chinese

@@ -1,6 +1,7 @@
 """微信客服: one item of ``sync_msg``'s list, read into the shared values. Pure."""
 
 import itertools
+import json
 import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -77,11 +78,26 @@ def _parse(msg: Mapping[str, Any]) -> Incoming | None:
     kind, types = _MESSAGES.get(msgtype, (MessageKind.OTHER, {}))
     data = _known(_mapping(msg[msgtype]), types) if types else {"msgtype": msgtype}
     text = data.pop("content") if kind is MessageKind.TEXT else ""
+    if kind is MessageKind.MERGED:
+        text = _dialogue(data.get("item", []))
     media_id = data.pop("media_id") if types is _MEDIA else ""
     menu_id = data.pop("menu_id", "")
     if origin == SERVICER:
         kind, data = MessageKind.SERVICER, _known(msg, {"servicer_userid": str})
     return _incoming(kind, data, msg, text=text, menu_id=menu_id, media_id=media_id)
+
+
+def _dialogue(items: Any) -> str:
+    """聊天记录 that somebody forwarded, ``名字：话`` a line, as far as it is text."""
+    lines = []
+    for item in items:
+        try:
+            content = json.loads(item["msg_content"])
+            content = content.get(item.get("msgtype"), content)
+            lines.append(f"{item['sender_name']}：{_clean_text(content['content'])}")
+        except (KeyError, TypeError, ValueError, AttributeError):
+            continue  # a picture or a file among the lines
+    return "\n".join(lines)[:TEXT_LIMIT]
 
 
 def _event(msg: Mapping[str, Any], event: Mapping[str, Any]) -> Incoming | None:

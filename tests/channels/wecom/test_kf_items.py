@@ -1,5 +1,6 @@
 """微信客服: reading every kind of item, and every broken one."""
 
+import json
 import logging
 from datetime import UTC, datetime
 from typing import Any
@@ -81,6 +82,23 @@ def test_messages_with_fields(msgtype: str, body: dict[str, Any], kind: MessageK
     message = parse(item(msgtype, body | {"new_field": 1}))
     assert message is not None
     assert (message.kind, message.data, message.text) == (kind, body, "")
+
+
+def test_a_forwarded_conversation_is_read_as_one() -> None:
+    def line(name: str, content: object, msgtype: str = "text") -> dict[str, Any]:
+        return {"sender_name": name, "msgtype": msgtype, "msg_content": json.dumps(content)}
+
+    items = [
+        line("张总", {"text": {"content": "进下这个群"}}),
+        line("小李", {"content": "好的\0"}),
+        line("小李", {"image": {"media_id": "m"}}, "image"),
+        {"sender_name": "x"},
+        {"sender_name": "x", "msg_content": "["},
+        "no item",
+    ]
+    message = parse(item("merged_msg", {"title": "群聊的聊天记录", "item": items}))
+    assert message is not None
+    assert (message.kind, message.text) == (MessageKind.MERGED, "张总：进下这个群\n小李：好的")
 
 
 @pytest.mark.parametrize(

@@ -311,6 +311,7 @@ async def running(settings: Settings) -> AsyncIterator[tuple[House, str]]:
         finally:
             await runner.cleanup()
             await house.stop_workers()
+            gc.unfreeze()
 
 
 async def _seed(house: House) -> None:

@@ -1,6 +1,7 @@
 """The content of the moment: loaded, checked, made ready, and replaced as a whole on a change."""
 
 import asyncio
+import gc
 import logging
 from collections import Counter
 from collections.abc import Callable
@@ -72,6 +73,10 @@ class Curator:
             log.error("the edit is not in force, the content stays as it was\n%s", error)
             return False
         log.info("the content was reloaded: %d entries", len(self.library.entries))
+        # What served until now was frozen at the start, and is let go of; see app.running.
+        gc.unfreeze()
+        gc.collect()
+        gc.freeze()
         return True
 
     async def watch(self) -> None:

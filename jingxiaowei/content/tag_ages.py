@@ -14,7 +14,7 @@ _FILLER = (
 _SHORT_OF = r"(?P<short>快|快要|马上|还没|没|不到|未满|未|还差点|就要)?"
 _AGE = re.compile(
     rf"(?P<fill>{_FILLER}){_SHORT_OF}(?:满|到|有)?(?P<number>{_NUMBER})"
-    r"(?:(?P<more>多|几|出头|来)?(?P<unit>周?岁)(?!以上|以下|以内|之前|之后|以前|以后|的时候|那年|生日)|"
+    r"(?:(?P<more>多|几|出头|来)?(?P<unit>周?岁)(?!以上|以下|以内|之前|之后|以前|以后|的时候|那年|生日|的儿|的女儿|的孩|的小孩|的娃|的囡)|"
     r"(?P<loose>多|几|出头)?(?=了|啦|咯|$|[,。!?;\n]|还|的人|的老))"
 )
 _STAGES = {
@@ -27,14 +27,15 @@ _STAGES = {
     "大四": (21, 23), "大学": (18, 23), "研究生": (22, 27),
 }  # fmt: skip
 _NO_STAGE = (
-    r"(?!的?时候|的?那年|毕业|文化|学历|老师|教师|同学|门口|旁边|附近|对面|食堂|保安|校长|后勤|上班|工作|"
-    r"当|教|做|里当|里做|里教|家长|的?老师|的?事|的?户口|要|为什么|收|招)"
+    r"(?!的?时候|的?那年|那会|毕业|文化|学历|老师|教师|同学|门口|旁边|附近|对面|食堂|保安|校长|后勤|上班|工作|"
+    r"当|教|做|里当|里做|里教|家长|的|要|为什么|收|招|就|起|后|前|期间)"
 )
-_VERB = r"(?P<verb>上|读|念|升|是|在上|在读|在念|还在|在)"
+_NAMES = "|".join(_STAGES)
 _STAGE = re.compile(
-    rf"(?P<fill>{_FILLER})(?:{_VERB}(?:了|的是)?(?P<stage>{'|'.join(_STAGES)}){_NO_STAGE}|"
-    # Without a verb 初二 may be a day of the year's first month.
-    rf"(?P<bare>{'|'.join(_STAGES)})(?=学生|生|了|的|在读|下|上学期|$|[,。!?;\n]){_NO_STAGE})"
+    rf"(?P<fill>{_FILLER})(?:(?:上|读|念|升|在上|在读|在念)(?:了)?(?P<stage>{_NAMES}){_NO_STAGE}|"
+    # Without such a verb 初二 may be a day of the year's first month, and 幼儿园 where one works.
+    rf"(?P<pupil>{_NAMES})(?=学生|生|[一二三四五六]年级|的学生)|"
+    rf"(?P<bare>初[一二三]|高[一二三]|大[一二三四]|[一二三四五六七八九]年级)(?=了|下|上学期|$|[,。!?;\n]))"
 )
 _OF_CHILD = re.compile(rf"(?P<number>{_NUMBER})周?岁的(?=儿子|女儿|孩子|小孩|娃|宝宝|囡)")
 _TODAY = re.compile("今年|现在|目前")
@@ -42,7 +43,7 @@ _TODAY = re.compile("今年|现在|目前")
 TRIGGERS = (
     "岁", "今年", "年级", "初一", "初二", "初三", "高一", "高二", "高三", "小学", "初中", "高中",
     "幼儿园", "大班", "中班", "小班", "职高", "中专", "技校", "大一", "大二", "大三", "大四",
-    "大学", "十多", "十几", "十出头", "0多", "0几", "0出头",
+    "大学", "十", "0多", "0几", "0出头",
 )  # fmt: skip
 
 
@@ -105,7 +106,7 @@ def _first(mentions: list[Mention], at: int) -> Mention:
 
 def _years(found: re.Match[str]) -> tuple[int, int] | None:
     groups = found.groupdict()
-    stage = groups.get("stage") or groups.get("bare")
+    stage = groups.get("stage") or groups.get("pupil") or groups.get("bare")
     if stage:
         return _STAGES[stage]
     number = groups.get("number")

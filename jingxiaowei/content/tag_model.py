@@ -1,5 +1,6 @@
 """The tags' schemas: what an admin writes in ``tags/*.yaml``, checked and frozen."""
 
+import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -172,6 +173,12 @@ class Taxonomy:
     def by_name(self, name: str) -> Tag | None:
         """The tag of a Chinese name, or None."""
         return next((tag for tag in self.by_slug.values() if tag.name == name), None)
+
+    def nearest(self, word: str) -> str:
+        """The slug or name that looks most like a word; empty where none does."""
+        names = {tag.slug: tag.slug for tag in self.tags} | {t.name: t.slug for t in self.tags}
+        close = difflib.get_close_matches(word, names, 1, 0.6)
+        return close[0] if close else ""
 
     def conflicts(self, slug: str) -> frozenset[str]:
         """The tags that cannot stand beside this one: one-choice siblings and exclusions."""

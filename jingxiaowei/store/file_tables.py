@@ -101,9 +101,7 @@ _WAITING = "state IN ('open', 'proposed')"
 
 def _partial(name: str, *columns: str, where: str, unique: bool = False) -> Index:
     condition = text(where)
-    return Index(
-        name, *columns, unique=unique, sqlite_where=condition, postgresql_where=condition
-    )
+    return Index(name, *columns, unique=unique, sqlite_where=condition, postgresql_where=condition)
 
 
 class TagAssignment(SQLModel, table=True):
@@ -278,4 +276,5 @@ SURGERY = core(Surgery)
 # The partial indexes' conditions, in the index's own words (see tables.py).
 IS_CURRENT = text("tag_assignment.ended_at IS NULL")
 IS_SUGGESTED = text("tag_suggestion.state IN ('open', 'proposed')")
+IN_PLACE = text(_STANDING)  # as ON CONFLICT names the index
 IS_ASKED = text("rights_request.state = 'open'")

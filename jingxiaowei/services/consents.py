@@ -14,7 +14,6 @@ from jingxiaowei.content.tag_model import Taxonomy
 from jingxiaowei.services.audit import Audit, Event
 from jingxiaowei.services.suggestions import Content
 from jingxiaowei.services.tagging_rows import CURRENT
-from jingxiaowei.services.tagging_rules import careful
 from jingxiaowei.store.engine import Database
 from jingxiaowei.store.file_tables import (
     ASSIGNMENT,
@@ -102,7 +101,7 @@ class Consents:
         rested = ASSIGNMENT.c.ground == Ground.CONSENT
         waiting = (SUGGESTION.c.resident_id == resident_id) & IS_SUGGESTED
         if kind is ConsentKind.CAREFUL:
-            private = [tag.slug for tag in taxonomy.by_slug.values() if careful(tag)]
+            private = [tag.slug for tag in taxonomy.by_slug.values() if tag.careful]
             # A careful tag of one's own choice rested on the separate consent as well.
             rested = (rested | (ASSIGNMENT.c.ground == Ground.OWN_CHOICE)) & ASSIGNMENT.c.tag.in_(
                 private

@@ -31,7 +31,7 @@ from jingxiaowei.services import tagging_rows as rows_of
 from jingxiaowei.services.audit import Audit, Event
 from jingxiaowei.services.files_rights import ALLOWED, Act, FileRights, Subject, require
 from jingxiaowei.services.officers import Officers, Signed
-from jingxiaowei.services.tagging_rules import Ruling, careful, names_of, rule
+from jingxiaowei.services.tagging_rules import Ruling, names_of, rule
 from jingxiaowei.services.tagging_values import (
     QUOTE,
     Noted,
@@ -200,7 +200,7 @@ class Suggestions:
                 mine = RESIDENT.c.officer_id == officer.id
                 query = query.where(or_(RESIDENT.c.area.in_(scope.areas), mine))
             if Act.TAG_CAREFUL not in ALLOWED[officer.role]:
-                general = [t.slug for t in taxonomy.by_slug.values() if not careful(t)]
+                general = [t.slug for t in taxonomy.by_slug.values() if not t.careful]
                 query = query.where(SUGGESTION.c.tag.in_(general))
             rows = (await connection.execute(query)).all()
             names = names_of(await self._officers.names(connection))
@@ -210,7 +210,7 @@ class Suggestions:
                 row.resident_id,
                 row.tag,
                 taxonomy.by_slug[row.tag].name,
-                careful(taxonomy.by_slug[row.tag]),
+                taxonomy.by_slug[row.tag].careful,
                 names(row.proposed_by) if row.proposed_by is not None else "",
                 row.source,
                 cipher.open(QUOTE, row.quote),
@@ -278,7 +278,7 @@ class Suggestions:
             await self._decide(
                 connection, suggestion_id, SuggestionState.CONFIRMED, officer.id, now
             )
-            act = Act.TAG_CAREFUL if careful(ruling.tag) else Act.TAG
+            act = Act.TAG_CAREFUL if ruling.tag.careful else Act.TAG
             await self._trace(
                 connection, officer, act, subject, f"suggestion:{suggestion_id} assignment:{id_}"
             )
@@ -295,7 +295,7 @@ class Suggestions:
             row, subject = await self._enter(connection, officer, suggestion_id, now)
             tag = self._taxonomy.by_slug.get(row.tag)
             proposed = row.state is SuggestionState.PROPOSED
-            hard = proposed or (tag is not None and careful(tag))
+            hard = proposed or (tag is not None and tag.careful)
             require(officer.role, Act.TAG_CAREFUL if hard else Act.TAG)
             await self._decide(connection, suggestion_id, SuggestionState.DECLINED, officer.id, now)
             await self._trace(

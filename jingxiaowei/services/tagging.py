@@ -15,7 +15,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from jingxiaowei.content.model import Library
-from jingxiaowei.content.tag_model import Tag, Taxonomy
+from jingxiaowei.content.tag_model import Applier, Tag, Taxonomy
 from jingxiaowei.errors import PermissionDeniedError
 from jingxiaowei.services import tagging_rows as rows_of
 from jingxiaowei.services.audit import Audit, Event
@@ -32,7 +32,6 @@ from jingxiaowei.services.suggestions import Suggestions
 from jingxiaowei.services.tagging_rules import (
     Names,
     Ruling,
-    careful,
     conflicting,
     find_tag,
     lives,
@@ -269,10 +268,10 @@ class Tagging:
         noted = Noted(resident_id, which.slug, "本人自选", Ground.OWN_CHOICE, inbox_id)
         if not on:
             return await self._withdraw(connection, noted, held, which, now)
-        if "resident" not in {str(each) for each in which.applied_by}:
+        if Applier.RESIDENT not in which.applied_by:
             raise TagRefusedError(f"“{which.name}”要由民警、辅警来记，可以回“人工”告诉我们。")
         require_of_age(standing, which, taxonomy)
-        if careful(which):
+        if which.careful:
             require_consent(standing, which)
         if held is not None:
             return Outcome(noted, Did.ALREADY, id=held.id)
@@ -296,7 +295,7 @@ class Tagging:
     ) -> Outcome:
         if held is None:
             return Outcome(noted, Did.ALREADY)
-        if careful(tag) and held.ground in (Ground.DUTY, Ground.EMERGENCY):
+        if tag.careful and held.ground in (Ground.DUTY, Ground.EMERGENCY):
             raise HeldByLawError(f"“{tag.name}”还在办，删不删由民警答复您。")
         await rows_of.end(connection, {held.id}, Ended.WITHDRAWN, None, now)
         await self._audit.record(connection, _own(noted.resident_id, "withdraw", held.id))
@@ -311,7 +310,7 @@ class Tagging:
             TagRefusedError: the tag is no such fact.
         """
         which = find_tag(self.taxonomy, tag)
-        if {str(each) for each in which.applied_by} != {"system"}:
+        if set(which.applied_by) != {Applier.SYSTEM}:
             raise TagRefusedError(f"“{which.name}”不是系统能自动记的。")
         found = await rows_of.standings(connection, self._database.cipher, [resident_id], now)
         standing = found.get(resident_id)
@@ -370,7 +369,7 @@ class Tagging:
             found = await rows_of.tags_of(connection, self._database.cipher, resident_id, as_of)
         by_slug = self.taxonomy.by_slug
         return tuple(
-            h for h in found if careful_too or h.tag not in by_slug or not careful(by_slug[h.tag])
+            h for h in found if careful_too or h.tag not in by_slug or not by_slug[h.tag].careful
         )
 
     async def _enter(
@@ -397,7 +396,7 @@ class Tagging:
         if resident is None:
             raise TagRefusedError("没有这条标签。")
         tag = self.taxonomy.by_slug.get(resident.tag)
-        require(officer.role, Act.TAG_CAREFUL if tag and careful(tag) else Act.TAG)
+        require(officer.role, Act.TAG_CAREFUL if tag and tag.careful else Act.TAG)
         standing = await self._enter(connection, officer, resident.resident_id, now)
         held = standing.current.get(resident.tag)
         if held is None or held.id != assignment_id:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from rapidfuzz import process
 
-from jingxiaowei.content.tag_model import Tag, Taxonomy
+from jingxiaowei.content.tag_model import Applier, Tag, Taxonomy
 from jingxiaowei.services.notes import NoteRefusedError, require_note
 from jingxiaowei.services.notices import said_by
 from jingxiaowei.services.officers import Signed
@@ -46,9 +46,7 @@ def find_tag(taxonomy: Taxonomy, word: str) -> Tag:
         TagRefusedError: there is none; names the nearest.
     """
     word = word.strip()
-    tag = taxonomy.by_slug.get(word)
-    if tag is None:
-        tag = next((t for t in taxonomy.by_slug.values() if t.name == word), None)
+    tag = taxonomy.by_slug.get(word) or taxonomy.by_name(word)
     if tag is not None:
         return tag
     near = process.extractOne(
@@ -131,20 +129,15 @@ def require_of_age(standing: Standing, tag: Tag, taxonomy: Taxonomy) -> None:
         raise TagRefusedError("14 到 17 周岁只记办事需求和沟通偏好。")
 
 
-def careful(tag: Tag) -> bool:
-    return tag.sensitivity == "careful"
-
-
 def _proposal(role: Role, tag: Tag) -> bool:
     """Whether the officer may only propose it."""
-    applied_by = {str(each) for each in tag.applied_by}
-    if not applied_by & {"police", "auxiliary"}:
-        whose = "系统自动记" if "system" in applied_by else "居民本人选"
+    if not {Applier.POLICE, Applier.AUXILIARY} & set(tag.applied_by):
+        whose = "系统自动记" if Applier.SYSTEM in tag.applied_by else "居民本人选"
         raise TagRefusedError(f"“{tag.name}”由{whose}，这里不记。")
     if role is Role.POLICE:
         return False
     if role is Role.AUXILIARY:
-        return careful(tag) or "auxiliary" not in applied_by
+        return tag.careful or Applier.AUXILIARY not in tag.applied_by
     raise TagRefusedError("这个账号不记标签。")
 
 
@@ -166,7 +159,7 @@ def require_consent(standing: Standing, tag: Tag) -> None:
         refused = ConsentKind.TAGS in standing.consents
         said = "本人不同意记标签" if refused else "还没征得本人同意"
         raise ConsentNeededError(f"{said}。属于法定职责或紧急情况的，把依据选成那一项。")
-    if careful(tag) and not standing.consents.get(ConsentKind.CAREFUL):
+    if tag.careful and not standing.consents.get(ConsentKind.CAREFUL):
         raise ConsentNeededError(f"“{tag.name}”较私密，要本人单独同意。")
 
 

@@ -1,6 +1,14 @@
 """A small taxonomy for the tests of files."""
 
-from jingxiaowei.content.tag_model import Tag, TagGroup, Taxonomy
+from jingxiaowei.content.tag_model import (
+    Applier,
+    Cues,
+    Purpose,
+    Sensitivity,
+    Tag,
+    TagGroup,
+    Taxonomy,
+)
 
 PAR = ("police", "auxiliary", "resident")
 
@@ -13,11 +21,28 @@ def _tag(
     s: str = "general",
     minors: bool = False,
 ) -> Tag:
-    return Tag(slug, name, applied_by=by, expires_days=days, sensitivity=s, minors=minors)
+    return Tag(
+        slug=slug,
+        name=name,
+        definition=name,
+        applied_by=tuple(Applier(each) for each in by),
+        purposes=(Purpose.SERVICE,),
+        expires_days=days,
+        suggested_by=Cues(facts=("H03",)) if slug == "need_passport" else Cues(),
+        sensitivity=Sensitivity(s),
+        minors=minors,
+    )
+
+
+def _group(
+    slug: str, name: str, tags: tuple[Tag, ...], one_of: tuple[tuple[str, ...], ...] = ()
+) -> TagGroup:
+    tags = tuple(tag.model_copy(update={"group": slug}) for tag in tags)
+    return TagGroup(slug=slug, name=name, tags=tags, one_of=one_of)
 
 
 _GROUPS = [
-    TagGroup(
+    _group(
         "family_life",
         "年龄与家庭",
         (
@@ -28,12 +53,12 @@ _GROUPS = [
         ),
         (("young_adult", "middle_aged", "senior_60"), ("young_adult", "middle_aged", "senior_70")),
     ),
-    TagGroup(
+    _group(
         "enterprise_role",
         "企业岗位",
         (_tag("finance_staff", "财务人员"), _tag("business_owner", "企业负责人")),
     ),
-    TagGroup(
+    _group(
         "service_need",
         "办事需求",
         (
@@ -41,12 +66,12 @@ _GROUPS = [
             _tag("need_home_visit", "上门办证需求", 60, ("police", "auxiliary"), "careful", True),
         ),
     ),
-    TagGroup(
+    _group(
         "fraud_theme",
         "反诈防范主题",
         (_tag("theme_dating_fraud", "交友诱骗防范", 120, ("police",), "careful"),),
     ),
-    TagGroup(
+    _group(
         "outreach_state",
         "宣防触达",
         (
@@ -54,7 +79,7 @@ _GROUPS = [
             _tag("face_talked", "已当面宣防", 180, ("police", "auxiliary")),
         ),
     ),
-    TagGroup(
+    _group(
         "care",
         "服务关怀",
         (
@@ -62,7 +87,7 @@ _GROUPS = [
             _tag("accessible_service", "无障碍服务", 730, ("police", "resident"), "careful"),
         ),
     ),
-    TagGroup(
+    _group(
         "contact_pref",
         "沟通偏好",
         (

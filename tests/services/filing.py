@@ -1,12 +1,12 @@
 """Residents' files on a real database, with a small taxonomy of our own making."""
 
+from copy import copy
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import select, update
 
-from jingxiaowei.content.model import Library
 from jingxiaowei.pipeline.decide import Mind
 from jingxiaowei.pipeline.messages import Channel
 from jingxiaowei.services.consents import Consents
@@ -19,8 +19,7 @@ from jingxiaowei.store.engine import Database
 from jingxiaowei.store.file_tables import ASSIGNMENT, ConsentKind
 from jingxiaowei.store.tables import AUDIT, INBOX, RESIDENT, Role
 from tests.conftest import said
-from tests.services.conftest import Spine, make_spine
-from tests.services.filing_tags import TAXONOMY
+from tests.services.conftest import Content, Spine, make_spine
 
 PASSWORD = "a password of ours"
 WHY = "本人说的"
@@ -108,18 +107,26 @@ class Filing:
         return self.now
 
 
-@dataclass
-class Content:
-    """The shipped content with the taxonomy that a test wants."""
-
-    mind: Mind
-    library: Library
+def _with_ages(mind: Mind) -> Mind:
+    """The shipped taxonomy; young, middle-aged and old shut each other out whatever it says."""
+    ages = (
+        ("young_adult", "middle_aged", "senior_60"),
+        ("young_adult", "middle_aged", "senior_70"),
+    )
+    taxonomy = mind.library.taxonomy
+    groups = tuple(
+        g.model_copy(update={"one_of": ages}) if g.slug == "family_life" else g
+        for g in taxonomy.groups
+    )
+    changed = copy(mind)
+    changed.library = replace(mind.library, taxonomy=replace(taxonomy, groups=groups))
+    return changed
 
 
 async def make_filing(database: Database, mind: Mind) -> Filing:
     spine = make_spine(database, mind)
     await spine.officers.sync_areas(mind.library)
-    content = Content(mind, replace(mind.library, taxonomy=TAXONOMY))
+    content = Content(_with_ages(mind))
     rights = FileRights(spine.audit)
     suggestions = Suggestions(database, spine.audit, content, spine.officers, rights)
     tagging = Tagging(database, spine.audit, content, spine.officers, rights, suggestions)

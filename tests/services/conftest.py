@@ -12,6 +12,7 @@ from jingxiaowei.pipeline.messages import Channel, Outcome, Outgoing, Receipt
 from jingxiaowei.services import alerts_house
 from jingxiaowei.services.audit import Audit
 from jingxiaowei.services.bell import Bell
+from jingxiaowei.services.files_rights import FileRights
 from jingxiaowei.services.inbox import Inbox
 from jingxiaowei.services.leases import Leases
 from jingxiaowei.services.ledger import Ledger
@@ -19,6 +20,7 @@ from jingxiaowei.services.notice_delivery import NoTeller
 from jingxiaowei.services.officers import Officers
 from jingxiaowei.services.outbox import Outbox
 from jingxiaowei.services.roster import Roster
+from jingxiaowei.services.suggestions import Suggestions
 from jingxiaowei.services.turn import Turn
 from jingxiaowei.store.engine import Database
 
@@ -80,7 +82,9 @@ def make_spine(database: Database, mind: Mind) -> Spine:
     far, bell, content, audit = FarEnd(), Bell(database), Content(mind), Audit(database)
     roster, officers = Roster(database, content), Officers(database, audit)
     alerts = alerts_house.build(database, bell, content, audit, officers, NoTeller())
-    ledger = Ledger(database, bell, alerts.alerts, alerts.contacts)
+    rights = FileRights(audit)
+    suggestions = Suggestions(database, audit, content, officers, rights)
+    ledger = Ledger(database, bell, alerts.alerts, alerts.contacts, suggestions)
     senders = dict.fromkeys(Channel, far)
     return Spine(
         database,

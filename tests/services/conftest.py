@@ -16,6 +16,7 @@ from jingxiaowei.services.files_rights import FileRights
 from jingxiaowei.services.inbox import Inbox
 from jingxiaowei.services.leases import Leases
 from jingxiaowei.services.ledger import Ledger
+from jingxiaowei.services.minors import Minors
 from jingxiaowei.services.notice_delivery import NoTeller
 from jingxiaowei.services.officers import Officers
 from jingxiaowei.services.outbox import Outbox
@@ -84,7 +85,8 @@ def make_spine(database: Database, mind: Mind) -> Spine:
     alerts = alerts_house.build(database, bell, content, audit, officers, NoTeller())
     rights = FileRights(audit)
     suggestions = Suggestions(database, audit, content, officers, rights)
-    ledger = Ledger(database, bell, alerts.alerts, alerts.contacts, suggestions)
+    minors = Minors(database, audit, content, rights)
+    ledger = Ledger(database, bell, alerts.alerts, alerts.contacts, suggestions, minors)
     senders = dict.fromkeys(Channel, far)
     return Spine(
         database,

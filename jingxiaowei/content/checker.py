@@ -64,6 +64,7 @@ VOICE_FIELDS: dict[str, frozenset[str]] = {
     ),
     "correction": frozenset({"day", "finding", "action"}),
     "long": frozenset({"n"}),
+    "erased": frozenset({"code", "kept"}),
 }
 
 

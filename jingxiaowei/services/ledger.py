@@ -18,13 +18,16 @@ from jingxiaowei.pipeline.contact import Contact
 from jingxiaowei.pipeline.decision import Decision, Kind, Need
 from jingxiaowei.pipeline.mask import mask
 from jingxiaowei.pipeline.messages import SPOKEN, Channel, Incoming, MessageKind, OutgoingKind
+from jingxiaowei.pipeline.minors import UNSAID, Minor, Person
 from jingxiaowei.pipeline.screen.values import Verdict
 from jingxiaowei.services.alerts import Alerts
 from jingxiaowei.services.alerts_contacts import Contacts
 from jingxiaowei.services.alerts_values import Sighting
 from jingxiaowei.services.bell import Bell, Stage
 from jingxiaowei.services.leases import TOPIC, TRACES, Thread, recalled_key
+from jingxiaowei.services.minors import Minors
 from jingxiaowei.services.purposes import DECISION, OUT_BODY
+from jingxiaowei.services.suggestions import Raised, Suggestions
 from jingxiaowei.store.cipher import token
 from jingxiaowei.store.engine import Database
 from jingxiaowei.store.tables import (
@@ -88,17 +91,29 @@ class _Rows:
     traces: list[dict[str, Any]] = field(default_factory=list)
     sightings: list[Sighting] = field(default_factory=list)
     contacts: list[tuple[str, Contact]] = field(default_factory=list)
+    raised: list[Raised] = field(default_factory=list)
+    minors: list[tuple[str, str, Minor]] = field(default_factory=list)
     done: list[dict[str, Any]] = field(default_factory=list)
 
 
 class Ledger:
     """Commits for :class:`jingxiaowei.services.turn.Turn`."""
 
-    def __init__(self, database: Database, bell: Bell, alerts: Alerts, contacts: Contacts) -> None:
+    def __init__(
+        self,
+        database: Database,
+        bell: Bell,
+        alerts: Alerts,
+        contacts: Contacts,
+        suggestions: Suggestions,
+        minors: Minors,
+    ) -> None:
         self._database = database
         self._bell = bell
         self._alerts = alerts
         self._contacts = contacts
+        self._suggestions = suggestions
+        self._minors = minors
         self._desk = ""
         self._put_outbox = database.prepare(
             database.insert(OUTBOX).on_conflict_do_nothing(index_elements=["key"]), _OUTBOX_COLUMNS
@@ -134,6 +149,9 @@ class Ledger:
             await self._apply_events(connection, ours)
             now = datetime.now(UTC)
             told = await self._alerts.record(connection, rows.sightings, now)
+            for resident, conversation, said in rows.minors:
+                await self._minors.heard(connection, resident, conversation, said, now)
+            await self._suggestions.raise_many(connection, rows.raised, now)
             for conversation, contact in rows.contacts:
                 told |= await self._contacts.give(connection, conversation, now, **asdict(contact))
             await self._bell.announce(connection, Stage.OUTBOX)
@@ -187,7 +205,11 @@ class Ledger:
         else:
             rows.released.append(release)
         # What was said stands in the outbox already.
-        kept = replace(decision, text="", options=(), screened="") if decision else None
+        kept = (
+            replace(decision, text="", options=(), screened="", suggested=(), minor=UNSAID)
+            if decision
+            else None
+        )
         sealed = cipher.seal_json(DECISION, kept) if kept else None
         for row_id in thread.row_ids:
             rows.done.append(
@@ -202,6 +224,12 @@ class Ledger:
         self._gather_sighting(effect, decision, rows)
         if decision.brief is not None:
             rows.briefs.append(release | {"short": decision.brief})
+        if decision.minor.whose is Person.SELF:
+            rows.minors.append((thread.resident_id, thread.conversation_id, decision.minor))
+        for each in decision.suggested:
+            rows.raised.append(
+                Raised(thread.resident_id, each.slug, each.because, each.quote, last)
+            )
         self._gather_replies(effect, decision, now, rows)
         for message in effect.spoken:
             if message.kind is MessageKind.IMAGE and thread.channel is not Channel.WEB:

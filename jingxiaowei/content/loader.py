@@ -32,7 +32,7 @@ from jingxiaowei.content.rights_model import RightsBook
 from jingxiaowei.content.scam_loader import read_scams
 from jingxiaowei.content.shelf import Shelf, list_of, parse, place, read, whole
 from jingxiaowei.content.source import Level, Problem, yaml_files
-from jingxiaowei.content.tag_loader import read_taxonomy
+from jingxiaowei.content.tag_loader import read_forbidden, read_taxonomy
 from jingxiaowei.content.taught import Taught, read_taught, untaught
 from jingxiaowei.errors import ContentError
 from jingxiaowei.settings import Settings
@@ -155,6 +155,7 @@ def read_library(settings: Settings) -> tuple[Library, Shelf]:
         scams=read_scams(shelf, settings.scams_dir),
         taxonomy=read_taxonomy(shelf, settings.tags_dir, lexicon_dir),
         rights=whole(shelf, lexicon_dir / "rights.yaml", RightsBook) or RightsBook(),
+        forbidden=read_forbidden(shelf, lexicon_dir),
         unit_name=settings.unit_name,
         by_id=entries,
     )

@@ -17,6 +17,7 @@ from pydantic import (
 
 from jingxiaowei.content.rights_model import RightsBook
 from jingxiaowei.content.scam_model import ScamBook
+from jingxiaowei.content.tag_forbidden import Forbidden
 from jingxiaowei.content.tag_model import Taxonomy
 from jingxiaowei.content.taught import Taught
 
@@ -258,6 +259,7 @@ class Library:
     scams: ScamBook = field(default_factory=ScamBook)
     taxonomy: Taxonomy = field(default_factory=Taxonomy)
     rights: RightsBook = field(default_factory=RightsBook)
+    forbidden: Forbidden = field(default_factory=Forbidden)
     unit_name: str = ""
     by_id: Mapping[str, FaqEntry] = field(default_factory=dict)
 

@@ -66,6 +66,7 @@ VOICE_FIELDS: dict[str, frozenset[str]] = {
     "correction": frozenset({"day", "finding", "action"}),
     "long": frozenset({"n"}),
     **RIGHTS_FIELDS,
+    "erased": frozenset({"code", "kept"}),
 }
 
 

@@ -8,6 +8,7 @@ import chinese_calendar
 from jingxiaowei.content.loader import placeholders, read_library
 from jingxiaowei.content.model import Certainty, FaqEntry, Library
 from jingxiaowei.content.normalise import compact
+from jingxiaowei.content.rights_checker import RIGHTS_FIELDS, check_rights
 from jingxiaowei.content.scam_checker import check_scams
 from jingxiaowei.content.shelf import Shelf
 from jingxiaowei.content.source import Level, Problem
@@ -64,6 +65,7 @@ VOICE_FIELDS: dict[str, frozenset[str]] = {
     ),
     "correction": frozenset({"day", "finding", "action"}),
     "long": frozenset({"n"}),
+    **RIGHTS_FIELDS,
     "erased": frozenset({"code", "kept"}),
 }
 
@@ -100,6 +102,7 @@ def check_library(library: Library, shelf: Shelf, today: date) -> list[Problem]:
     _check_references(library, shelf)
     _check_calendar(shelf, today)
     check_scams(library.scams, shelf)
+    check_rights(library, shelf)
     facts = {entry.fact for entry in library.entries}
     check_tags(library.taxonomy, library.forbidden, facts, shelf)
     return sorted(set(shelf.problems))

@@ -28,6 +28,7 @@ from jingxiaowei.content.model import (
     Window,
 )
 from jingxiaowei.content.normalise import compact
+from jingxiaowei.content.rights_model import RightsBook
 from jingxiaowei.content.scam_loader import read_scams
 from jingxiaowei.content.shelf import Shelf, list_of, parse, place, read, whole
 from jingxiaowei.content.source import Level, Problem, yaml_files
@@ -153,6 +154,7 @@ def read_library(settings: Settings) -> tuple[Library, Shelf]:
         taught=_taught(shelf, lexicon_dir / "taught.npz"),
         scams=read_scams(shelf, settings.scams_dir),
         taxonomy=read_taxonomy(shelf, settings.tags_dir, lexicon_dir),
+        rights=whole(shelf, lexicon_dir / "rights.yaml", RightsBook) or RightsBook(),
         forbidden=read_forbidden(shelf, lexicon_dir),
         unit_name=settings.unit_name,
         by_id=entries,

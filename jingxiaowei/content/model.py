@@ -15,6 +15,7 @@ from pydantic import (
     StringConstraints,
 )
 
+from jingxiaowei.content.rights_model import RightsBook
 from jingxiaowei.content.scam_model import ScamBook
 from jingxiaowei.content.tag_forbidden import Forbidden
 from jingxiaowei.content.tag_model import Taxonomy
@@ -257,6 +258,7 @@ class Library:
     taught: Taught
     scams: ScamBook = field(default_factory=ScamBook)
     taxonomy: Taxonomy = field(default_factory=Taxonomy)
+    rights: RightsBook = field(default_factory=RightsBook)
     forbidden: Forbidden = field(default_factory=Forbidden)
     unit_name: str = ""
     by_id: Mapping[str, FaqEntry] = field(default_factory=dict)

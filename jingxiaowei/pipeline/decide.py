@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from jingxiaowei.content.model import Domain, Library, SmallTalk
-from jingxiaowei.content.normalise import clauses, compact
+from jingxiaowei.content.normalise import clauses
 from jingxiaowei.pipeline.alarm import Alarm
 from jingxiaowei.pipeline.answer.index import LONGEST, Index
 from jingxiaowei.pipeline.answer.judge import Judge
@@ -22,8 +22,11 @@ from jingxiaowei.pipeline.messages import Incoming, MessageKind, Option
 from jingxiaowei.pipeline.minors import UNSAID
 from jingxiaowei.pipeline.reasons import Candidate, Reason
 from jingxiaowei.pipeline.reply import Speech, clip, label
+from jingxiaowei.pipeline.rights import Rights
+from jingxiaowei.pipeline.rights_asked import Asked
 from jingxiaowei.pipeline.screen.values import Screening, Verdict
 from jingxiaowei.pipeline.suggesting import Suggesting
+from jingxiaowei.pipeline.utterance import bare as bare_of
 
 _DOMAINS = {Domain.HUKOU: "户籍身份证", Domain.TRAFFIC: "交通出行", Domain.EXIT_ENTRY: "出入境"}
 # Asked most, by the county's figures and the fact sheet's order; the menu shows those that exist.
@@ -43,9 +46,6 @@ _NOTICES = {
 }
 _HELP_FIRST = frozenset({Kind.EMERGENCY, Kind.FRAUD})
 _NOT_SURE = frozenset({Kind.CLARIFY, Kind.UNKNOWN})
-# Particles and courtesies around an utterance that is otherwise one of the known ones.
-_PARTICLES = "呀啊吧呢哦噢嘛哈啦的了么吗"
-_PREFIXES = ("请帮我", "麻烦帮我", "帮我", "请问", "麻烦", "我想", "我要", "请", "给我")
 
 
 class Mind:
@@ -61,17 +61,22 @@ class Mind:
         self.alarm = Alarm(library, self.speech)
         self._stop, self._unsure = map(self.speech.say, ("transferring", "fraud_unsure"))
         self.answering = Answering(library, self.index, self.judge, self.speech)
-        self._talk = {_bare(say): talk for talk in library.smalltalk for say in talk.says}
-        self._commands = {_bare(say): cmd.id for cmd in library.commands for say in cmd.says}
+        self._rights = Rights(library, self.speech)
+        self._talk = {bare_of(say): talk for talk in library.smalltalk for say in talk.says}
+        self._commands = {bare_of(say): cmd.id for cmd in library.commands for say in cmd.says}
         self._human_words = tuple(
-            {_bare(s) for cmd in library.commands if cmd.id == "human" for s in cmd.says} - {"客服"}
+            {bare_of(s) for cmd in library.commands if cmd.id == "human" for s in cmd.says}
+            - {"客服"}
         )
 
     def decide(self, messages: Sequence[Incoming], known: Known) -> Decision:
         """What to do about one resident's burst of messages, oldest first."""
+        asked = Asked()
+        if known.topic is not None and known.topic.asked:
+            asked, known = Asked.read(known.topic.asked), replace(known, topic=None)
         text = "\n".join(m.text for m in messages if m.text and not m.menu_id)
         screening = self.alarm.look(text, known)
-        decision = self._decide(messages, text, screening, known)
+        decision = self._decide(messages, text, screening, known, asked)
         if decision.screening is None:
             decision = replace(decision, screening=screening, screened=text)
         return self._with_suggestions(decision, messages, known)
@@ -93,7 +98,12 @@ class Mind:
         return replace(decision, suggested=suggested, minor=minor)
 
     def _decide(
-        self, messages: Sequence[Incoming], text: str, screening: Screening, known: Known
+        self,
+        messages: Sequence[Incoming],
+        text: str,
+        screening: Screening,
+        known: Known,
+        asked: Asked,
     ) -> Decision:
         emergency = self._emergency(text, known)
         if known.handed_over:
@@ -117,12 +127,13 @@ class Mind:
         # Of several taps in a burst the last is meant; text typed after a tap goes first.
         tap = next((m.menu_id for m in reversed(messages) if m.menu_id), "")
         if text.strip():
-            given = self.alarm.contact(text, known)
+            given = self.alarm.contact(text, known) or self._rights.read(text, asked)
             read = given or self._with_notes(self._read(text, known), text, known)
-            unsure = self.alarm.unsure(text, screening) if read.kind in _NOT_SURE else None
-            return unsure or read
+            if read.kind not in _NOT_SURE:
+                return read
+            return self.alarm.unsure(text, screening) or self._rights.more(asked) or read
         if tap:
-            return self._tap(tap, known)
+            return self._rights.tapped(tap, asked) or self._tap(tap, known)
         return self._notice(messages, known)
 
     def _shown(self, messages: Sequence[Incoming]) -> Decision:
@@ -155,7 +166,7 @@ class Mind:
 
     def _read(self, text: str, known: Known) -> Decision:
         """A typed text that is no emergency."""
-        bare = _bare(text)
+        bare = bare_of(text)
         if not bare:
             return self._line("unclear", Kind.SMALLTALK, "没有文字")
         command = self._commands.get(bare)
@@ -234,7 +245,7 @@ class Mind:
 
     def _closing(self, text: str) -> SmallTalk | None:
         """Several courtesies in a row (好的 谢谢您) are the last one of them."""
-        parts = [self._talk.get(_bare(part)) for part in clauses(text.replace(" ", "，"))]
+        parts = [self._talk.get(bare_of(part)) for part in clauses(text.replace(" ", "，"))]
         return parts[-1] if len(parts) > 1 and all(parts) else None
 
     def _on_topic(self, kind: str, code: str, fact: str, known: Known) -> Decision:
@@ -296,13 +307,3 @@ class Mind:
         if not notes:
             return decision
         return replace(decision, text=clip("\n".join([*notes, decision.text])))
-
-
-def _bare(text: str) -> str:
-    """An utterance without courtesies and particles, to be compared as a whole."""
-    bare = compact(text)
-    for prefix in _PREFIXES:
-        if bare.startswith(prefix) and len(bare) > len(prefix):
-            bare = bare[len(prefix) :]
-            break
-    return bare.rstrip(_PARTICLES) or bare

@@ -60,11 +60,14 @@ class Topic:
         faq: the entry that was answered; empty while the resident was asked back.
         text: the question as understood.
         code: what the buttons under it carry, so that an older question's are known as stale.
+        asked: what of the resident's file was just shown or asked (:class:`.rights_asked.Asked`);
+            then it is no question that could be read on from.
     """
 
     faq: str
     text: str
     code: str = ""
+    asked: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,10 +14,12 @@ from jingxiaowei.content.tag_model import Taxonomy
 from jingxiaowei.services.audit import Audit, Event
 from jingxiaowei.services.suggestions import Content
 from jingxiaowei.services.tagging_rows import CURRENT
+from jingxiaowei.services.tagging_values import QUOTE
 from jingxiaowei.store.engine import Database
 from jingxiaowei.store.file_tables import (
     ASSIGNMENT,
     CONSENT,
+    IN_PLACE,
     IS_SUGGESTED,
     SUGGESTION,
     ConsentKind,
@@ -118,6 +120,33 @@ class Consents:
             .values(state=SuggestionState.LAPSED, decided_at=now)
         )
         return ended.rowcount
+
+    async def object_to(
+        self,
+        connection: AsyncConnection,
+        resident_id: str,
+        tag: str,
+        now: datetime,
+        inbox_id: int | None = None,
+    ) -> None:
+        """反对: a tag that the resident does not want is not brought up again for half a year."""
+        put = self._database.insert(SUGGESTION).values(
+            resident_id=resident_id,
+            tag=tag,
+            state=SuggestionState.DECLINED,
+            source="resident",
+            quote=self._database.cipher.seal(QUOTE, ""),
+            inbox_id=inbox_id,
+            created_at=now,
+            decided_at=now,
+        )
+        await connection.execute(
+            put.on_conflict_do_update(
+                index_elements=["resident_id", "tag"],
+                index_where=IN_PLACE,
+                set_={"state": put.excluded.state, "decided_at": now},
+            )
+        )
 
     async def newest(self, connection: AsyncConnection, resident_id: str) -> list[Agreement]:
         """The newest word of each kind that there is one of."""

@@ -12,6 +12,7 @@ class Channel(StrEnum):
 
     WECOM_KF = "wecom_kf"  # 微信客服: residents on WeChat
     WECOM_APP = "wecom_app"  # 自建应用: members of the corporation
+    WECOM_CONTACT = "wecom_contact"  # 客户联系: residents that an officer added in WeCom
     WEB = "web"  # the chat page
 
 

@@ -18,6 +18,7 @@ from jingxiaowei.pipeline.mask import mask
 from jingxiaowei.pipeline.messages import SPOKEN, Channel, MessageKind, Option
 from jingxiaowei.pipeline.reply import TEXT_BYTES
 from jingxiaowei.services.audit import Audit, Event
+from jingxiaowei.services.codes import new_code
 from jingxiaowei.services.consents import Consents
 from jingxiaowei.services.inbox import BODY, conversation_id
 from jingxiaowei.services.own_file import (
@@ -33,7 +34,6 @@ from jingxiaowei.services.own_file import (
 from jingxiaowei.services.purposes import OUT_BODY
 from jingxiaowei.services.requests import REQUEST_TEXT
 from jingxiaowei.services.roster import LOCAL
-from jingxiaowei.services.turn import new_code
 from jingxiaowei.store.engine import Database
 from jingxiaowei.store.file_tables import REQUEST, ConsentKind, RequestKind, RequestState
 from jingxiaowei.store.tables import IDENTITY, INBOX, OUTBOX, TICKET, OutboxState, TicketState

@@ -10,8 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from jingxiaowei.content.model import Calendar, Library
 from jingxiaowei.pipeline.mask import mask
 from jingxiaowei.services.audit import Audit, Event
+from jingxiaowei.services.codes import new_code
 from jingxiaowei.services.roster import LOCAL, is_workday
-from jingxiaowei.services.turn import new_code
 from jingxiaowei.store.engine import Database
 from jingxiaowei.store.file_tables import IS_ASKED, REQUEST, RequestKind, RequestState
 

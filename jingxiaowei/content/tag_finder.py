@@ -5,6 +5,7 @@ without a cue costs one pass. It stands in ``content`` because the checker tries
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import count
@@ -18,6 +19,7 @@ from jingxiaowei.content.tag_spelling import level
 
 GAP = "…"
 LONGEST_GAP = 5
+_TRIES = 20  # cues of one tag that are weighed in one text: who repeats more says no more
 _LOOK_BACK = 10  # characters between a cue and its 我, and 我 itself
 _BEFORE = 3  # a denial this close before a cue denies it
 LONGEST = 2000  # characters that are read; no more is typed in one message
@@ -159,10 +161,15 @@ class CueFinder:
         best: dict[str, Found] = {}
         if scan.cues:
             foreign = foreign_spans(scan.plain)
+            tried: Counter[str] = Counter()
             for cue, spans in scan.cues:
-                if cue.tag.slug not in best and _counts(scan, cue, spans, foreign):
+                slug = cue.tag.slug
+                tried[slug] += 1
+                if slug in best or tried[slug] > _TRIES:
+                    continue
+                if _counts(scan, cue, spans, foreign):
                     start, end = scan.origin(spans[0][0], spans[-1][1])
-                    best[cue.tag.slug] = Found(cue.tag, cue.word, start, end)
+                    best[slug] = Found(cue.tag, cue.word, start, end)
         for age in self.ages(scan):
             if age.who == "me":
                 for tag in self._aged:
@@ -209,7 +216,9 @@ class CueFinder:
                 _advance(scan, begun, cue, ((start, end),))
             if begun:
                 for cue, at in meaning.later:
-                    for spans in begun.get((cue.number, at), ()):
+                    for spans in reversed(begun.get((cue.number, at), ())):
+                        if spans[-1][1] + LONGEST_GAP < start:
+                            break  # and those before stand further away
                         if _near(plain, spans[-1][1], start):
                             _advance(scan, begun, cue, (*spans, (start, end)))
             if meaning.own and start <= me_until:

@@ -4,10 +4,10 @@ All statements are for many rows at once; nothing here decides anything.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import LargeBinary, bindparam, func, select, update
 from sqlalchemy.exc import IntegrityError
@@ -50,6 +50,7 @@ _TRACES = 20  # of a conversation's earlier messages; older ones have faded
 # How long a reply is worth sending: WeCom's 48 hours, its welcome code's 20 seconds.
 _REPLY_LIFE = timedelta(hours=48)
 _WELCOME_LIFE = timedelta(seconds=20)
+_AS_IT_IS: Mapping[str, Any] = {}
 _DUE = {
     Need.EMERGENCY: timedelta(minutes=5),
     Need.HUMAN: timedelta(minutes=15),
@@ -72,6 +73,15 @@ class Effects:
     transfer: bool = False
     servicers: tuple[str, ...] = ()
     officer: int | None = None  # who writes, when an officer forwards what reached others
+
+
+class OwnRights(Protocol):
+    """Does what residents ask of their own files."""
+
+    async def exercise_all(
+        self, connection: AsyncConnection, effects: Sequence[Effects], now: datetime
+    ) -> None:
+        """Do the deeds, and put what the file says into the decisions."""
 
 
 @dataclass(slots=True)
@@ -103,12 +113,14 @@ class Ledger:
         alerts: Alerts,
         contacts: Contacts,
         suggestions: Suggestions,
+        own: OwnRights,
     ) -> None:
         self._database = database
         self._bell = bell
         self._alerts = alerts
         self._contacts = contacts
         self._suggestions = suggestions
+        self._own = own
         self._desk = ""
         self._put_outbox = database.prepare(
             database.insert(OUTBOX).on_conflict_do_nothing(index_elements=["key"]), _OUTBOX_COLUMNS
@@ -137,6 +149,8 @@ class Ledger:
             if not self._desk:
                 desk = await connection.execute(select(AREA.c.slug).where(AREA.c.desk))
                 self._desk = desk.scalar_one()
+            if any(effect.decision and effect.decision.right for effect in ours):
+                await self._own.exercise_all(connection, ours, datetime.now(UTC))
             rows = _Rows()
             for effect in ours:
                 self._gather(effect, rows)
@@ -199,7 +213,9 @@ class Ledger:
             rows.released.append(release)
         # What was said stands in the outbox already.
         kept = (
-            replace(decision, text="", options=(), screened="", suggested=()) if decision else None
+            replace(decision, text="", options=(), screened="", notice="", suggested=())
+            if decision
+            else None
         )
         sealed = cipher.seal_json(DECISION, kept) if kept else None
         for row_id in thread.row_ids:
@@ -314,7 +330,12 @@ class Ledger:
             "not_before": now,
         }
 
-        def add(kind: OutgoingKind, body: dict[str, Any], expires: datetime) -> None:
+        def add(
+            kind: OutgoingKind,
+            body: dict[str, Any],
+            expires: datetime,
+            otherwise: Mapping[str, Any] = _AS_IT_IS,
+        ) -> None:
             rows.outbox.append(
                 base
                 | {
@@ -324,8 +345,14 @@ class Ledger:
                     "body": self._database.cipher.seal_json(OUT_BODY, body),
                     "expires_at": expires,
                 }
+                | dict(otherwise)
             )
 
+        rules = {"text": decision.notice, "options": ()}
+        # Its own key lets it out once a conversation, whatever happens.
+        alone = {"key": token("notice", thread.conversation_id), "inbox_id": None, "urgent": False}
+        if decision.notice and not decision.urgent:
+            add(OutgoingKind.MESSAGE, rules, now + _REPLY_LIFE, alone)
         if decision.kind is Kind.WELCOME and thread.channel is Channel.WECOM_KF:
             # Without a code WeCom greets by itself, or has done so within the last 48 hours.
             code = str(effect.spoken[-1].data.get("welcome_code", ""))
@@ -334,6 +361,8 @@ class Ledger:
                 add(OutgoingKind.WELCOME, body | {"code": code}, born + _WELCOME_LIFE)
         elif decision.text:
             add(OutgoingKind.MESSAGE, body, now + _REPLY_LIFE)
+        if decision.notice and decision.urgent:  # help first
+            add(OutgoingKind.MESSAGE, rules, now + _REPLY_LIFE, alone)
         if effect.transfer:
             servicers = {"servicers": list(effect.servicers)}
             add(OutgoingKind.TRANSFER, servicers, now + timedelta(minutes=15))

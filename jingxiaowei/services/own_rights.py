@@ -5,7 +5,7 @@ leaves to a person becomes a request with a deadline.
 """
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
@@ -21,6 +21,7 @@ from jingxiaowei.pipeline.messages import Channel, Option
 from jingxiaowei.pipeline.rights_asked import Asked, Deed, RightAsked
 from jingxiaowei.services.audit import Audit, Event
 from jingxiaowei.services.consents import Consents
+from jingxiaowei.services.ledger import Effects
 from jingxiaowei.services.own_export import Exports
 from jingxiaowei.services.own_file import (
     GROUNDS,
@@ -40,7 +41,6 @@ from jingxiaowei.services.tagging_values import (
     HeldByLawError,
     TagRefusedError,
 )
-from jingxiaowei.store.engine import Database
 from jingxiaowei.store.file_tables import ConsentKind, Minor, RequestKind, RequestState
 from jingxiaowei.store.tables import RESIDENT
 
@@ -94,7 +94,6 @@ class OwnRights:
 
     def __init__(
         self,
-        database: Database,
         content: Content,
         audit: Audit,
         tagging: Tagging,
@@ -103,7 +102,6 @@ class OwnRights:
         files: OwnFiles,
         exports: Exports,
     ) -> None:
-        self._database = database
         self._content = content
         self._audit = audit
         self._tagging = tagging
@@ -128,14 +126,29 @@ class OwnRights:
             Deed.ERASE: self._erase,
         }
 
-    async def lock(self, connection: AsyncConnection, residents: list[str]) -> None:
-        """Hold the residents' files, in the one order in which everybody takes them."""
+    async def exercise_all(
+        self, connection: AsyncConnection, effects: Sequence[Effects], now: datetime
+    ) -> None:
+        """Do the deeds of a batch, and put what the files say into its decisions."""
+        asking = [effect for effect in effects if effect.decision and effect.decision.right]
+        residents = {effect.thread.resident_id for effect in asking}
+        # In the order in which everybody takes them, before the audit's lock: no deadlock.
         await connection.execute(
             select(RESIDENT.c.id)
             .where(RESIDENT.c.id.in_(residents))
             .order_by(RESIDENT.c.id)
             .with_for_update(key_share=True)
         )
+        for effect in asking:
+            assert effect.decision is not None  # the list above holds no other
+            thread = effect.thread
+            turned = Turned(
+                thread.resident_id,
+                thread.row_ids[-1],
+                thread.channel,
+                "\n".join(m.text for m in effect.spoken if m.text),
+            )
+            effect.decision = await self.exercise(connection, turned, effect.decision, now)
 
     async def exercise(
         self, connection: AsyncConnection, turned: Turned, decision: Decision, now: datetime

@@ -123,6 +123,7 @@ class Turn:
             brief=thread.brief,
             traces=thread.traces,
             by_officer=officer is not None,
+            untold=thread.untold and _is_person(thread),
         )
         decision = _decide(mind, spoken, known, thread.conversation_id)
         DECIDED.labels(decision.kind).inc()
@@ -155,6 +156,12 @@ def _decide(mind: Mind, spoken: Sequence[Incoming], known: Known, conversation: 
             urgent=True,
             reasons=(Reason("turn", "处理出错，转人工"),),
         )
+
+
+def _is_person(thread: Thread) -> bool:
+    """Whether somebody reads: a browser always says that it comes in, a script never does."""
+    kinds = {message.kind for message in thread.messages}
+    return thread.channel is not Channel.WEB or MessageKind.ENTER in kinds
 
 
 def _holder(thread: Thread) -> tuple[Holder, datetime | None]:

@@ -4,7 +4,7 @@ All statements are for many rows at once; nothing here decides anything.
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
@@ -18,6 +18,7 @@ from jingxiaowei.pipeline.contact import Contact
 from jingxiaowei.pipeline.decision import Decision, Kind, Need
 from jingxiaowei.pipeline.mask import mask
 from jingxiaowei.pipeline.messages import SPOKEN, Channel, Incoming, MessageKind, OutgoingKind
+from jingxiaowei.pipeline.reply import clip
 from jingxiaowei.pipeline.screen.values import Verdict
 from jingxiaowei.services.alerts import Alerts
 from jingxiaowei.services.alerts_contacts import Contacts
@@ -50,7 +51,6 @@ _TRACES = 20  # of a conversation's earlier messages; older ones have faded
 # How long a reply is worth sending: WeCom's 48 hours, its welcome code's 20 seconds.
 _REPLY_LIFE = timedelta(hours=48)
 _WELCOME_LIFE = timedelta(seconds=20)
-_AS_IT_IS: Mapping[str, Any] = {}
 _DUE = {
     Need.EMERGENCY: timedelta(minutes=5),
     Need.HUMAN: timedelta(minutes=15),
@@ -316,7 +316,7 @@ class Ledger:
     ) -> None:
         thread, last = effect.thread, effect.thread.row_ids[-1]
         body: dict[str, Any] = {
-            "text": decision.text,
+            "text": _with_rules(decision),
             "options": decision.options,
         }
         base = {
@@ -330,12 +330,7 @@ class Ledger:
             "not_before": now,
         }
 
-        def add(
-            kind: OutgoingKind,
-            body: dict[str, Any],
-            expires: datetime,
-            otherwise: Mapping[str, Any] = _AS_IT_IS,
-        ) -> None:
+        def add(kind: OutgoingKind, body: dict[str, Any], expires: datetime) -> None:
             rows.outbox.append(
                 base
                 | {
@@ -345,14 +340,8 @@ class Ledger:
                     "body": self._database.cipher.seal_json(OUT_BODY, body),
                     "expires_at": expires,
                 }
-                | dict(otherwise)
             )
 
-        rules = {"text": decision.notice, "options": ()}
-        # Its own key lets it out once a conversation, whatever happens.
-        alone = {"key": token("notice", thread.conversation_id), "inbox_id": None, "urgent": False}
-        if decision.notice and not decision.urgent:
-            add(OutgoingKind.MESSAGE, rules, now + _REPLY_LIFE, alone)
         if decision.kind is Kind.WELCOME and thread.channel is Channel.WECOM_KF:
             # Without a code WeCom greets by itself, or has done so within the last 48 hours.
             code = str(effect.spoken[-1].data.get("welcome_code", ""))
@@ -361,8 +350,6 @@ class Ledger:
                 add(OutgoingKind.WELCOME, body | {"code": code}, born + _WELCOME_LIFE)
         elif decision.text:
             add(OutgoingKind.MESSAGE, body, now + _REPLY_LIFE)
-        if decision.notice and decision.urgent:  # help first
-            add(OutgoingKind.MESSAGE, rules, now + _REPLY_LIFE, alone)
         if effect.transfer:
             servicers = {"servicers": list(effect.servicers)}
             add(OutgoingKind.TRANSFER, servicers, now + timedelta(minutes=15))
@@ -416,6 +403,12 @@ class Ledger:
                 .values(state=OutboxState.REFUSED, reason=bindparam("why")),
                 failures,
             )
+
+
+def _with_rules(decision: Decision) -> str:
+    """The reply, and the rules in short where they are told with it: help stands first."""
+    parts = [decision.notice, decision.text] if decision.text else [""]
+    return clip("\n".join(filter(None, parts[::-1] if decision.urgent else parts)))
 
 
 _OUTBOX_COLUMNS = (

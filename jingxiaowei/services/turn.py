@@ -159,9 +159,9 @@ def _decide(mind: Mind, spoken: Sequence[Incoming], known: Known, conversation: 
 
 
 def _is_person(thread: Thread) -> bool:
-    """Whether somebody reads: a browser always says that it comes in, a script never does."""
+    """Whether a resident reads: a browser says that it comes in, a script of the demo does not."""
     kinds = {message.kind for message in thread.messages}
-    return thread.channel is not Channel.WEB or MessageKind.ENTER in kinds
+    return thread.channel is Channel.WECOM_KF or MessageKind.ENTER in kinds
 
 
 def _holder(thread: Thread) -> tuple[Holder, datetime | None]:

@@ -25,6 +25,10 @@ _SPACES = re.compile(r"(?<![\x00-\x7f])[ \t\u3000]+|[ \t\u3000]+(?![\x00-\x7f])"
 _SENTENCE_ENDS = frozenset("。!?\n")
 _QUOTED = re.compile(r"“[^”]*”|「[^」]*」|『[^』]*』|\"[^\"\n]*\"|《[^》]*》")
 _RELAYED = re.compile(r"(?:说|问|讲|回|写|叫我|让我|发来|转发|原话|消息)[:“\"「]")
+# What a company sends, passed on as it came.
+_FORWARDED = re.compile(
+    r"^\s*【|尊敬的(?:用户|客户|会员|车主|家长|市民)|退订回|拒收请?回|回复?[tq复].{0,3}退订"
+)
 _SPEAKER = re.compile(r"^([^\n:,。!?]{1,14}):", re.MULTILINE)
 _FOR = frozenset("给帮替为")  # 给我送外卖的: somebody does it for me
 _PERSONS = ("me", "child", "family", "others", "strangers")
@@ -264,6 +268,8 @@ def _cues(tag: Tag, numbers: Iterator[int]) -> Iterator[Cue]:
     """The spoken forms of a tag, each cut at its gaps and behind its 我."""
     for word in tag.suggested_by.says:
         pieces = tuple(map(_plain, word.split(GAP)))
+        if not all(pieces):
+            continue  # the checker says so
         own = len(pieces[0]) > 1 and pieces[0].startswith("我")
         cut = (pieces[0][1:], *pieces[1:]) if own else pieces
         yield Cue(tag, word, cut, next(numbers), own)
@@ -311,6 +317,8 @@ def _resolve(scan: Scan, start: int, end: int, role: str) -> Mention:
 
 def _foreign_spans(plain: str) -> list[Span]:
     """Where somebody else's words stand: in quotation marks, after 他说：, in a pasted talk."""
+    if _FORWARDED.search(plain):
+        return [(0, len(plain))]
     spans = [found.span() for found in _QUOTED.finditer(plain)] if _marked(plain) else []
     if ":" in plain:
         for found in _RELAYED.finditer(plain):

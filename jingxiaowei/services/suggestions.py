@@ -4,7 +4,7 @@ A declined one keeps its place for half a year, so that the same is not raised a
 index sees to it, and the turn needs no look-up. Raised in the turn's own transaction.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -31,7 +31,7 @@ from jingxiaowei.services import tagging_rows as rows_of
 from jingxiaowei.services.audit import Audit, Event
 from jingxiaowei.services.files_rights import ALLOWED, Act, FileRights, Subject, require
 from jingxiaowei.services.officers import Officers, Signed
-from jingxiaowei.services.tagging_rules import Ruling, names_of, rule
+from jingxiaowei.services.tagging_rules import Names, Ruling, names_of, rule
 from jingxiaowei.services.tagging_values import (
     QUOTE,
     Noted,
@@ -186,7 +186,7 @@ class Suggestions:
     async def waiting(self, officer: Signed, now: datetime, limit: int = 100) -> list[Waiting]:
         """What the officer may decide, oldest first; careful ones for police only."""
         require(officer.role, Act.TAG)
-        cipher, taxonomy = self._database.cipher, self._taxonomy
+        taxonomy = self._taxonomy
         async with self._database.read() as connection:
             scope = await self._rights.scope(connection, officer, now)
             query = (
@@ -204,13 +204,27 @@ class Suggestions:
                 query = query.where(SUGGESTION.c.tag.in_(general))
             rows = (await connection.execute(query)).all()
             names = names_of(await self._officers.names(connection))
+        return self._shown(rows, names)
+
+    async def of(self, connection: AsyncConnection, resident_id: str) -> list[Waiting]:
+        """What waits on one file, oldest first. The caller has passed the gate."""
+        rows = await connection.execute(
+            select(SUGGESTION)
+            .where(SUGGESTION.c.resident_id == resident_id, IS_SUGGESTED)
+            .order_by(SUGGESTION.c.id)
+        )
+        names = names_of(await self._officers.names(connection))
+        return self._shown(rows.all(), names)
+
+    def _shown(self, rows: Sequence[Any], names: Names) -> list[Waiting]:
+        cipher, by_slug = self._database.cipher, self._taxonomy.by_slug
         return [
             Waiting(
                 row.id,
                 row.resident_id,
                 row.tag,
-                taxonomy.by_slug[row.tag].name,
-                taxonomy.by_slug[row.tag].careful,
+                by_slug[row.tag].name,
+                by_slug[row.tag].careful,
                 names(row.proposed_by) if row.proposed_by is not None else "",
                 row.source,
                 cipher.open(QUOTE, row.quote),
@@ -218,7 +232,7 @@ class Suggestions:
                 row.created_at,
             )
             for row in rows
-            if row.tag in taxonomy.by_slug
+            if row.tag in by_slug
         ]
 
     async def confirm(

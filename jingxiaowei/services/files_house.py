@@ -6,6 +6,7 @@ from jingxiaowei.services.alerts_house import Content
 from jingxiaowei.services.audiences import Audiences
 from jingxiaowei.services.audit import Audit
 from jingxiaowei.services.bell import Bell
+from jingxiaowei.services.choices import Choices
 from jingxiaowei.services.consents import Consents
 from jingxiaowei.services.erasure import Erasure
 from jingxiaowei.services.files import Files
@@ -31,6 +32,7 @@ class FileHouse:
     rights: FileRights
     suggestions: Suggestions  # the ledger: raise_many
     tagging: Tagging
+    choices: Choices  # the turn: choose, note_fact
     consents: Consents
     reviews: TagReviews
     minors: Minors  # the ledger: heard
@@ -60,6 +62,7 @@ def build(
         rights,
         suggestions,
         Tagging(database, audit, content, officers, rights, suggestions),
+        Choices(database, audit, content, suggestions),
         consents,
         TagReviews(database, audit, content, rights, suggestions),
         Minors(database, audit, content, rights),

@@ -10,16 +10,9 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from sqlalchemy import (
-    BigInteger,
-    Boolean,
-    LargeBinary,
-    String,
-    bindparam,
     func,
-    literal,
     or_,
     select,
-    true,
     update,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -31,6 +24,7 @@ from jingxiaowei.services import tagging_rows as rows_of
 from jingxiaowei.services.audit import Audit, Event
 from jingxiaowei.services.files_rights import ALLOWED, Act, FileRights, Subject, require
 from jingxiaowei.services.officers import Officers, Signed
+from jingxiaowei.services.suggestions_raising import raising
 from jingxiaowei.services.tagging_rules import Names, Ruling, names_of, rule
 from jingxiaowei.services.tagging_values import (
     QUOTE,
@@ -40,19 +34,15 @@ from jingxiaowei.services.tagging_values import (
 )
 from jingxiaowei.store.engine import Database
 from jingxiaowei.store.file_tables import (
-    ASSIGNMENT,
-    CONSENT,
     IN_PLACE,
     IS_SUGGESTED,
     SUGGESTION,
-    ConsentKind,
     Ended,
     Ground,
-    Minor,
     SuggestionState,
     TagSource,
 )
-from jingxiaowei.store.tables import RESIDENT, UTCDateTime
+from jingxiaowei.store.tables import RESIDENT
 
 QUIET = timedelta(days=180)  # a declined one is not raised again for so long
 OPEN_LIFE = timedelta(days=60)  # nobody decided: what was said then is stale now
@@ -110,7 +100,7 @@ class Suggestions:
         self._content = content
         self._officers = officers
         self._rights = rights
-        self._raise = database.prepare(_raising(database))
+        self._raise = database.prepare(raising(database))
 
     @property
     def _taxonomy(self) -> Taxonomy:
@@ -406,46 +396,3 @@ class Suggestions:
             f"officer:{officer.id}", f"file.{act.value}", f"resident:{subject.resident_id}", what
         )
         await self._audit.record(connection, event)
-
-
-def _raising(database: Database) -> Any:
-    """One INSERT … SELECT that knows by itself what must not be raised."""
-    resident = bindparam("resident", type_=String())
-    slug = bindparam("slug", type_=String())
-    on_file = select(ASSIGNMENT.c.id).where(
-        ASSIGNMENT.c.resident_id == resident, ASSIGNMENT.c.tag == slug, rows_of.CURRENT
-    )
-    consent = (
-        select(CONSENT.c.given)
-        .where(CONSENT.c.resident_id == resident, CONSENT.c.kind == literal(ConsentKind.TAGS.value))
-        .order_by(CONSENT.c.id.desc())
-        .limit(1)
-        .scalar_subquery()
-    )
-    teens = bindparam("teens", type_=Boolean())
-    of_age = (RESIDENT.c.minor == literal(Minor.NONE.value)) | (
-        (RESIDENT.c.minor == literal(Minor.TEEN.value)) & teens
-    )
-    found = select(
-        resident,
-        slug,
-        literal(SuggestionState.OPEN.value),
-        bindparam("from_where", type_=String()),
-        bindparam("words", type_=LargeBinary()),
-        bindparam("message", type_=BigInteger()),
-        literal(Ground.CONSENT.value),
-        bindparam("at", type_=UTCDateTime()),
-    ).where(RESIDENT.c.id == resident, of_age, ~on_file.exists(), func.coalesce(consent, true()))
-    return database.insert(SUGGESTION).from_select(_COLUMNS, found).on_conflict_do_nothing()
-
-
-_COLUMNS = (
-    "resident_id",
-    "tag",
-    "state",
-    "source",
-    "quote",
-    "inbox_id",
-    "ground",
-    "created_at",
-)

@@ -190,7 +190,9 @@ def _wire(settings: Settings, database: Database, session: aiohttp.ClientSession
     alerts = alerts_house.build(database, bell, content, audit, officers, teller, media)
     files = files_house.build(database, bell, content, audit, officers, media)
     own = own_house.build(database, content, audit, officers, files)
-    ledger = Ledger(database, bell, alerts.alerts, alerts.contacts, files.suggestions, own.rights)
+    ledger = Ledger(
+        database, bell, alerts.alerts, alerts.contacts, files.suggestions, files.minors, own.rights
+    )
     # Two turns a process on PostgreSQL: while one waits for the database, the other thinks.
     turns = [
         Turn(Leases(database), ledger, content, roster, bell)

@@ -18,6 +18,7 @@ from jingxiaowei.pipeline.contact import Contact
 from jingxiaowei.pipeline.decision import Decision, Kind, Need
 from jingxiaowei.pipeline.mask import mask
 from jingxiaowei.pipeline.messages import SPOKEN, Channel, Incoming, MessageKind, OutgoingKind
+from jingxiaowei.pipeline.minors import UNSAID, Minor, Person
 from jingxiaowei.pipeline.reply import clip
 from jingxiaowei.pipeline.screen.values import Verdict
 from jingxiaowei.services.alerts import Alerts
@@ -25,6 +26,7 @@ from jingxiaowei.services.alerts_contacts import Contacts
 from jingxiaowei.services.alerts_values import Sighting
 from jingxiaowei.services.bell import Bell, Stage
 from jingxiaowei.services.leases import TOPIC, TRACES, Thread, recalled_key
+from jingxiaowei.services.minors import Minors
 from jingxiaowei.services.purposes import DECISION, OUT_BODY
 from jingxiaowei.services.suggestions import Raised, Suggestions
 from jingxiaowei.store.cipher import token
@@ -100,6 +102,7 @@ class _Rows:
     sightings: list[Sighting] = field(default_factory=list)
     contacts: list[tuple[str, Contact]] = field(default_factory=list)
     raised: list[Raised] = field(default_factory=list)
+    minors: list[tuple[str, str, Minor]] = field(default_factory=list)
     done: list[dict[str, Any]] = field(default_factory=list)
 
 
@@ -113,6 +116,7 @@ class Ledger:
         alerts: Alerts,
         contacts: Contacts,
         suggestions: Suggestions,
+        minors: Minors,
         own: OwnRights,
     ) -> None:
         self._database = database
@@ -120,6 +124,7 @@ class Ledger:
         self._alerts = alerts
         self._contacts = contacts
         self._suggestions = suggestions
+        self._minors = minors
         self._own = own
         self._desk = ""
         self._put_outbox = database.prepare(
@@ -157,6 +162,9 @@ class Ledger:
             await self._write(connection, rows)
             await self._apply_events(connection, ours)
             now = datetime.now(UTC)
+            # Before the alerts: the trail's lock is taken before theirs, everywhere.
+            for resident, conversation, said in rows.minors:
+                await self._minors.heard(connection, resident, conversation, said, now)
             told = await self._alerts.record(connection, rows.sightings, now)
             await self._suggestions.raise_many(connection, rows.raised, now)
             for conversation, contact in rows.contacts:
@@ -213,7 +221,9 @@ class Ledger:
             rows.released.append(release)
         # What was said stands in the outbox already.
         kept = (
-            replace(decision, text="", options=(), screened="", notice="", suggested=())
+            replace(
+                decision, text="", options=(), screened="", notice="", suggested=(), minor=UNSAID
+            )
             if decision
             else None
         )
@@ -231,6 +241,8 @@ class Ledger:
         self._gather_sighting(effect, decision, rows)
         if decision.brief is not None:
             rows.briefs.append(release | {"short": decision.brief})
+        if decision.minor.whose is Person.SELF:
+            rows.minors.append((thread.resident_id, thread.conversation_id, decision.minor))
         for each in decision.suggested:
             rows.raised.append(
                 Raised(thread.resident_id, each.slug, each.because, each.quote, last)

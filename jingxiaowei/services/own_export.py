@@ -18,7 +18,9 @@ from jingxiaowei.pipeline.mask import mask
 from jingxiaowei.pipeline.messages import SPOKEN, Channel, MessageKind, Option
 from jingxiaowei.pipeline.reply import TEXT_BYTES
 from jingxiaowei.services.audit import Audit, Event
+from jingxiaowei.services.codes import new_code
 from jingxiaowei.services.consents import Consents
+from jingxiaowei.services.files_values import ANSWER, REQUEST_TEXT
 from jingxiaowei.services.inbox import BODY, conversation_id
 from jingxiaowei.services.own_file import (
     REQUESTS,
@@ -31,15 +33,12 @@ from jingxiaowei.services.own_file import (
     until_of,
 )
 from jingxiaowei.services.purposes import OUT_BODY
-from jingxiaowei.services.requests import REQUEST_TEXT
 from jingxiaowei.services.roster import LOCAL
-from jingxiaowei.services.turn import new_code
 from jingxiaowei.store.engine import Database
 from jingxiaowei.store.file_tables import REQUEST, ConsentKind, RequestKind, RequestState
 from jingxiaowei.store.tables import IDENTITY, INBOX, OUTBOX, TICKET, OutboxState, TicketState
 
 LINK_LIFE = timedelta(hours=2)
-_ANSWER = b"rights_request.answer"
 _WEB = "web"
 _CONSENTS = {ConsentKind.TAGS: "记标签", ConsentKind.CAREFUL: "记较私密的标签（单独同意）"}
 _NEEDS = {
@@ -134,7 +133,7 @@ class Exports:
                     REQUEST.c.due_at > now,
                     REQUEST.c.answer.is_(None),
                 )
-                .values(answer=cipher.seal(_ANSWER, "已下载"))
+                .values(answer=cipher.seal(ANSWER, "已下载"))
             )
             if not fetched.rowcount:
                 return None
@@ -163,6 +162,8 @@ class Exports:
         lines += [line_of(mind, shown, i, now) for i, shown in enumerate(file.general, 1)]
         if not file.all:
             lines.append(speech.say("file_empty"))
+        if file.contacts:
+            lines.append(speech.say("file_contact", what="，".join(file.contacts)))
         for agreement in await self._consents.newest(connection, resident_id):
             given = "同意" if agreement.given else "不同意"
             lines.append(f"{_CONSENTS[agreement.kind]}：{day_of(agreement.said_at, now)}{given}")
@@ -192,6 +193,7 @@ class Exports:
             "处理者": mind.library.unit_name,
             "生成时间": _at(now),
             "标签": [_tag(shown, now) for shown in file.all],
+            "联系方式": [{"内容": each} for each in file.contacts],
             "同意": [
                 {
                     "事项": _CONSENTS[each.kind],

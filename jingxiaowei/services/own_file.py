@@ -9,16 +9,19 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from jingxiaowei.content.tag_model import Purpose, Tag
 from jingxiaowei.pipeline.decide import Mind
+from jingxiaowei.pipeline.mask import mask
 from jingxiaowei.pipeline.messages import Option
 from jingxiaowei.pipeline.reply import label
 from jingxiaowei.services import tagging_rows as rows_of
+from jingxiaowei.services.files_values import CONTACT
+from jingxiaowei.services.files_values import Purpose as ReadingPurpose
 from jingxiaowei.services.officers import Officers, Signed
-from jingxiaowei.services.requests import Opened, Requests
+from jingxiaowei.services.own_requests import Opened, OwnRequests
 from jingxiaowei.services.roster import LOCAL
 from jingxiaowei.services.tagging_rules import names_of
 from jingxiaowei.services.tagging_values import Held
 from jingxiaowei.store.engine import Database
-from jingxiaowei.store.file_tables import Ground, RequestKind, TagSource
+from jingxiaowei.store.file_tables import CONTACT_POINT, ContactKind, Ground, RequestKind, TagSource
 from jingxiaowei.store.tables import AUDIT, Role
 
 PURPOSES: Mapping[Purpose, str] = {
@@ -41,7 +44,15 @@ REQUESTS: Mapping[RequestKind, str] = {
     RequestKind.ERASE: "注销请求",
 }
 # What an officer may have given as the reason; whatever else they wrote is not for showing.
-_WHY_READ = ("办事", "劝阻", "关怀回访", "本人要求")
+_WHY_READ = tuple(
+    purpose.value for purpose in ReadingPurpose if purpose is not ReadingPurpose.OTHER
+)
+CONTACTS: Mapping[ContactKind, str] = {
+    ContactKind.NAME: "姓名",
+    ContactKind.PHONE: "电话",
+    ContactKind.COMPANY: "单位",
+    ContactKind.ADDRESS: "地址",
+}
 _READS = tuple(f"file.{act}" for act in ("view", "view_careful", "original", "export"))
 _READS_SHOWN, _READS_BACK = 10, timedelta(days=180)
 _BUTTONS = 5  # tags with a button of their own: WeCom shows ten at most, and five are ours
@@ -66,6 +77,7 @@ class OwnFile:
     general: tuple[Shown, ...]
     careful: tuple[Shown, ...]
     requests: tuple[Opened, ...]
+    contacts: tuple[str, ...] = ()  # masked: the phone in hand may be anybody's
 
     @property
     def all(self) -> tuple[Shown, ...]:
@@ -82,7 +94,7 @@ class OwnFile:
 class OwnFiles:
     """Reads files for those whom they are about."""
 
-    def __init__(self, database: Database, officers: Officers, requests: Requests) -> None:
+    def __init__(self, database: Database, officers: Officers, requests: OwnRequests) -> None:
         self._database = database
         self._officers = officers
         self._requests = requests
@@ -99,6 +111,19 @@ class OwnFiles:
             tuple(each for each in shown if not each.tag.careful),
             tuple(each for each in shown if each.tag.careful),
             tuple(await self._requests.waiting(connection, resident_id)),
+            await self._contacts(connection, resident_id),
+        )
+
+    async def _contacts(self, connection: AsyncConnection, resident_id: str) -> tuple[str, ...]:
+        rows = await connection.execute(
+            select(CONTACT_POINT.c.kind, CONTACT_POINT.c.value)
+            .where(CONTACT_POINT.c.resident_id == resident_id)
+            .order_by(CONTACT_POINT.c.id)
+        )
+        cipher = self._database.cipher
+        return tuple(
+            f"{CONTACTS[row.kind]} {_veil(row.kind, cipher.open(CONTACT, row.value))}"
+            for row in rows
         )
 
     async def readers(
@@ -130,6 +155,12 @@ class OwnFiles:
             for row in rows
         ]
         return mind.speech.say("readers", lines="\n".join(lines))
+
+
+def _veil(kind: ContactKind, value: str) -> str:
+    if kind is ContactKind.PHONE:
+        return mask(value)
+    return value[:1] + "**" if kind is ContactKind.NAME else value[:4] + "**"
 
 
 def _officer(actor: str) -> int | None:
@@ -177,6 +208,8 @@ def list_words(
             lines.append(speech.say("file_more", n=first + len(tags) - number))
             break
         lines.append(line)
+    if not private and file.contacts:
+        lines.append(speech.say("file_contact", what="，".join(file.contacts)))
     if not private:
         lines += [
             speech.say(

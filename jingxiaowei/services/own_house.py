@@ -9,8 +9,8 @@ from jingxiaowei.services.files_house import FileHouse
 from jingxiaowei.services.officers import Officers
 from jingxiaowei.services.own_export import Exports
 from jingxiaowei.services.own_file import OwnFiles
+from jingxiaowei.services.own_requests import OwnRequests
 from jingxiaowei.services.own_rights import OwnRights
-from jingxiaowei.services.requests import Requests
 from jingxiaowei.store.engine import Database
 
 
@@ -21,16 +21,15 @@ class OwnHouse:
     rights: OwnRights  # the ledger: exercise_all
     exports: Exports  # the chat page: take
     asking: ConsentAsking  # an officer: ask
-    requests: Requests
 
 
 def build(
     database: Database, content: Content, audit: Audit, officers: Officers, files: FileHouse
 ) -> OwnHouse:
     """Wire the rights."""
-    requests = Requests(database, audit, content)
+    requests = OwnRequests(database, files.requests)
     own = OwnFiles(database, officers, requests)
     exports = Exports(database, content, audit, files.consents, own)
-    rights = OwnRights(content, audit, files.tagging, files.consents, requests, own, exports)
+    rights = OwnRights(content, audit, files.choices, files.consents, requests, own, exports)
     asking = ConsentAsking(database, content, files.rights, files.consents)
-    return OwnHouse(rights, exports, asking, requests)
+    return OwnHouse(rights, exports, asking)

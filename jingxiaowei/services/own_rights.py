@@ -20,6 +20,7 @@ from jingxiaowei.pipeline.dialogue import Topic
 from jingxiaowei.pipeline.messages import Channel, Option
 from jingxiaowei.pipeline.rights_asked import Asked, Deed, RightAsked
 from jingxiaowei.services.audit import Audit, Event
+from jingxiaowei.services.choices import Choices
 from jingxiaowei.services.consents import Consents
 from jingxiaowei.services.ledger import Effects
 from jingxiaowei.services.own_export import Exports
@@ -34,14 +35,13 @@ from jingxiaowei.services.own_file import (
     list_words,
     purposes_of,
 )
-from jingxiaowei.services.requests import Opened, Requests
-from jingxiaowei.services.tagging import Tagging
+from jingxiaowei.services.own_requests import Opened, OwnRequests
 from jingxiaowei.services.tagging_values import (
     ConsentNeededError,
     HeldByLawError,
     TagRefusedError,
 )
-from jingxiaowei.store.file_tables import ConsentKind, Minor, RequestKind, RequestState
+from jingxiaowei.store.file_tables import ConsentKind, Minor, RequestKind
 from jingxiaowei.store.tables import RESIDENT
 
 _NOTHING_ASKED = Asked()
@@ -96,15 +96,15 @@ class OwnRights:
         self,
         content: Content,
         audit: Audit,
-        tagging: Tagging,
+        choices: Choices,
         consents: Consents,
-        requests: Requests,
+        requests: OwnRequests,
         files: OwnFiles,
         exports: Exports,
     ) -> None:
         self._content = content
         self._audit = audit
-        self._tagging = tagging
+        self._choices = choices
         self._consents = consents
         self._requests = requests
         self._files = files
@@ -237,7 +237,7 @@ class OwnRights:
                 case.turned.channel.value,
             )
         try:
-            await self._tagging.choose(
+            await self._choices.choose(
                 connection, case.resident, asked.tag, asked.on, now, case.turned.inbox_id
             )
         except ConsentNeededError:
@@ -274,7 +274,7 @@ class OwnRights:
         if shown is None:
             return self._gone(case)
         try:
-            await self._tagging.choose(
+            await self._choices.choose(
                 case.connection, case.resident, shown.held.tag, False, case.now
             )
         except HeldByLawError:
@@ -359,14 +359,7 @@ class OwnRights:
 
     async def _erase(self, case: _Case) -> None:
         """Confirmed: the worker that erases does it within moments, and says farewell."""
-        await self._requests.open(
-            case.connection,
-            case.resident,
-            RequestKind.ERASE,
-            "",
-            case.now,
-            RequestState.CONFIRMED,
-        )
+        await self._requests.confirm_erasure(case.connection, case.resident, case.now)
 
     async def _pointed_at(self, case: _Case) -> Shown | None:
         """The tag that is meant, if it stands on the resident's own file."""

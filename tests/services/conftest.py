@@ -87,7 +87,9 @@ def make_spine(database: Database, mind: Mind, folder: Path = Path("unused")) ->
     alerts = alerts_house.build(database, bell, content, audit, officers, NoTeller(), media)
     files = files_house.build(database, bell, content, audit, officers, media)
     own = own_house.build(database, content, audit, officers, files)
-    ledger = Ledger(database, bell, alerts.alerts, alerts.contacts, files.suggestions, own.rights)
+    ledger = Ledger(
+        database, bell, alerts.alerts, alerts.contacts, files.suggestions, files.minors, own.rights
+    )
     senders = dict.fromkeys(Channel, far)
     return Spine(
         database,

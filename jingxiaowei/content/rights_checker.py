@@ -27,7 +27,7 @@ RIGHTS_FIELDS: dict[str, frozenset[str]] = {
         frozenset[str](),
     ),
     "notice": frozenset({"unit"}),
-    "file": frozenset({"n"}),
+    "own_file": frozenset({"n"}),
     "file_line": frozenset({"i", "name", "who", "day", "why", "until"}),
     "file_private": frozenset({"n"}),
     "file_private_head": frozenset({"n"}),

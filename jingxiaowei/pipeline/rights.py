@@ -128,7 +128,10 @@ class Rights:
 
     def child_writes(self, text: str, minor: Minor) -> bool:
         """Whether a guardian says that their child, whose age they tell, is the one who writes."""
-        return minor.whose is Person.CHILD and bool(self._children.search(compact(text)))
+        # 是我儿子在用，他才十岁: the age is told of "him".
+        return minor.whose in {Person.CHILD, Person.OTHER} and bool(
+            self._children.search(compact(text))
+        )
 
     def _answer(self, words: str, asked: Asked) -> Decision | None:
         """A short answer to what was just shown or asked."""

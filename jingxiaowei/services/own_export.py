@@ -158,7 +158,7 @@ class Exports:
     ) -> str:
         """The file as one message, the careful tags only counted; empty where it is too long."""
         speech = mind.speech
-        lines = [speech.say("file", n=len(file.general)) if file.general else ""]
+        lines = [speech.say("own_file", n=len(file.general)) if file.general else ""]
         lines += [line_of(mind, shown, i, now) for i, shown in enumerate(file.general, 1)]
         if not file.all:
             lines.append(speech.say("file_empty"))

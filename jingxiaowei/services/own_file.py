@@ -192,7 +192,7 @@ def list_words(
     speech = mind.speech
     tags = file.careful if private else file.general
     first = len(file.general) + 1 if private else 1
-    key = "file_private_head" if private else "file"
+    key = "file_private_head" if private else "own_file"
     lines = [head] if head else []
     if tags:
         lines.append(speech.say(key, n=len(tags)))

@@ -242,9 +242,17 @@ def make_app(house: House) -> web.Application:
     app.add_routes(_service_routes(house))
     chat = ChatRoom(house.database, house.inbox, house.media, house.bell)
     app.add_subapp(
-        "/chat", make_chat(chat, settings, lambda key: house.content.mind.speech.say(key))
+        "/chat",
+        make_chat(
+            chat,
+            settings,
+            lambda key: house.content.mind.speech.say(key),
+            exports=house.own.exports,
+        ),
     )
-    app.add_subapp("/privacy", make_privacy(settings))
+    app.add_subapp(
+        "/privacy", make_privacy(settings, lambda: house.content.library.taxonomy.groups)
+    )
     app.add_subapp("/console", make_console(settings, house.alerts, house.sign_ins, house.bell))
     return app
 

@@ -64,6 +64,7 @@ function complain(text) {
 function retireOptions() {
   const held = document.activeElement;
   for (const button of log.querySelectorAll(".options button:enabled")) button.disabled = true;
+  for (const link of log.querySelectorAll(".options a")) link.removeAttribute("href");
   return held.disabled;
 }
 

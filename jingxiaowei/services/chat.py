@@ -30,6 +30,7 @@ ACCOUNT = "web"
 BOT = "机器人"
 # A missed ring (another process's, say) costs a page at most so long.
 _LOOK_SECONDS = 2.0
+_LINES = 100  # at once; who is further behind gets the rest with the next look
 
 
 class WebSender:
@@ -70,10 +71,17 @@ class ChatRoom:
             told = await self._told(connection, key, 0, limit)
         return sorted([*said, *told], key=lambda line: line.at)[-limit:]
 
-    async def lines_after(self, sender: str, after: int) -> list[Line]:
-        """The bot's lines with a number above ``after``, oldest first."""
+    async def lines_after(self, sender: str, after: int) -> list[Line] | None:
+        """The bot's lines with a number above ``after``, oldest first.
+
+        None where the line ``after`` is no more: the conversation was erased since.
+        """
         async with self._database.read() as connection:
-            return await self._told(connection, self._conversation(sender), after, 100)
+            key = self._conversation(sender)
+            lines = await self._told(connection, key, after - 1, _LINES)
+        if after and len(lines) < _LINES and (not lines or lines[0].number != after):
+            return None
+        return [line for line in lines if line.number > after]
 
     async def wait(self, sender: str, seconds: float) -> None:
         """Until a line may be there, at most some seconds."""

@@ -21,8 +21,9 @@ class Chat(Protocol):
     async def history(self, sender: str, limit: int = 60) -> list[Line]:
         """The newest lines of both sides, oldest first."""
 
-    async def lines_after(self, sender: str, after: int) -> list[Line]:
-        """The bot's and officers' lines with a greater number, oldest first."""
+    async def lines_after(self, sender: str, after: int) -> list[Line] | None:
+        """The bot's and officers' lines with a greater number, oldest first; None where the line
+        ``after`` was erased."""
 
     async def wait(self, sender: str, seconds: float) -> None:
         """Return when a line may be there, or after some seconds."""

@@ -18,7 +18,7 @@ from jingxiaowei.services.consents import Consents
 from jingxiaowei.services.files_rights import Act, FileRights, Subject
 from jingxiaowei.services.leases import TOPIC
 from jingxiaowei.services.officers import Signed
-from jingxiaowei.services.own_file import life_of, purposes_of
+from jingxiaowei.services.own_view import life_of, purposes_of
 from jingxiaowei.services.purposes import OUT_BODY
 from jingxiaowei.services.tagging_rules import find_tag
 from jingxiaowei.store.cipher import token

@@ -22,10 +22,10 @@ from jingxiaowei.services.codes import new_code
 from jingxiaowei.services.consents import Consents
 from jingxiaowei.services.files_values import ANSWER, REQUEST_TEXT
 from jingxiaowei.services.inbox import BODY, conversation_id
-from jingxiaowei.services.own_file import (
+from jingxiaowei.services.own_view import (
     REQUESTS,
-    OwnFile,
-    OwnFiles,
+    OwnView,
+    OwnViews,
     Shown,
     day_of,
     line_of,
@@ -75,7 +75,7 @@ class Exports:
         content: Content,
         audit: Audit,
         consents: Consents,
-        files: OwnFiles,
+        files: OwnViews,
     ) -> None:
         self._database = database
         self._content = content
@@ -152,7 +152,7 @@ class Exports:
         self,
         connection: AsyncConnection,
         mind: Mind,
-        file: OwnFile,
+        file: OwnView,
         resident_id: str,
         now: datetime,
     ) -> str:

@@ -8,9 +8,9 @@ from jingxiaowei.services.consent_asking import ConsentAsking
 from jingxiaowei.services.files_house import FileHouse
 from jingxiaowei.services.officers import Officers
 from jingxiaowei.services.own_export import Exports
-from jingxiaowei.services.own_file import OwnFiles
 from jingxiaowei.services.own_requests import OwnRequests
 from jingxiaowei.services.own_rights import OwnRights
+from jingxiaowei.services.own_view import OwnViews
 from jingxiaowei.store.engine import Database
 
 
@@ -28,7 +28,7 @@ def build(
 ) -> OwnHouse:
     """Wire the rights."""
     requests = OwnRequests(database, files.requests)
-    own = OwnFiles(database, officers, requests)
+    own = OwnViews(database, officers, requests)
     exports = Exports(database, content, audit, files.consents, own)
     rights = OwnRights(content, audit, files.choices, files.consents, requests, own, exports)
     asking = ConsentAsking(database, content, files.rights, files.consents)

@@ -24,10 +24,11 @@ from jingxiaowei.services.choices import Choices
 from jingxiaowei.services.consents import Consents
 from jingxiaowei.services.ledger import Effects
 from jingxiaowei.services.own_export import Exports
-from jingxiaowei.services.own_file import (
+from jingxiaowei.services.own_requests import Opened, OwnRequests
+from jingxiaowei.services.own_view import (
     GROUNDS,
     REQUESTS,
-    OwnFiles,
+    OwnViews,
     Shown,
     day_of,
     item_words,
@@ -35,7 +36,6 @@ from jingxiaowei.services.own_file import (
     list_words,
     purposes_of,
 )
-from jingxiaowei.services.own_requests import Opened, OwnRequests
 from jingxiaowei.services.tagging_values import (
     ConsentNeededError,
     HeldByLawError,
@@ -99,7 +99,7 @@ class OwnRights:
         choices: Choices,
         consents: Consents,
         requests: OwnRequests,
-        files: OwnFiles,
+        files: OwnViews,
         exports: Exports,
     ) -> None:
         self._content = content

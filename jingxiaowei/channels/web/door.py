@@ -25,7 +25,7 @@ from jingxiaowei.channels.web.uploads import parse_form, read_body, read_picture
 from jingxiaowei.content.tag_model import Tag, TagGroup
 from jingxiaowei.errors import StoreError
 from jingxiaowei.pipeline.messages import Incoming, MessageKind
-from jingxiaowei.services.own_file import purposes_of
+from jingxiaowei.services.own_view import purposes_of
 from jingxiaowei.services.transcript import Line
 from jingxiaowei.settings import Settings
 

@@ -71,7 +71,7 @@ class Shown:
 
 
 @dataclass(frozen=True, slots=True)
-class OwnFile:
+class OwnView:
     """What is kept: tags in the order in which they were noted, and requests that wait."""
 
     general: tuple[Shown, ...]
@@ -91,7 +91,7 @@ class OwnFile:
         return next((shown for shown in self.all if shown.held.tag == slug), None)
 
 
-class OwnFiles:
+class OwnViews:
     """Reads files for those whom they are about."""
 
     def __init__(self, database: Database, officers: Officers, requests: OwnRequests) -> None:
@@ -101,13 +101,13 @@ class OwnFiles:
 
     async def read(
         self, connection: AsyncConnection, mind: Mind, resident_id: str, now: datetime
-    ) -> OwnFile:
+    ) -> OwnView:
         """The file as it stands."""
         held = await rows_of.tags_of(connection, self._database.cipher, resident_id, now)
         people = await self._officers.names(connection) if held else {}
         by_slug = mind.library.taxonomy.by_slug
         shown = [_show(each, by_slug[each.tag], people) for each in held if each.tag in by_slug]
-        return OwnFile(
+        return OwnView(
             tuple(each for each in shown if not each.tag.careful),
             tuple(each for each in shown if each.tag.careful),
             tuple(await self._requests.waiting(connection, resident_id)),
@@ -186,7 +186,7 @@ _SIGNING = (Role.POLICE, Role.AUXILIARY)
 
 
 def list_words(
-    mind: Mind, file: OwnFile, now: datetime, private: bool, head: str = ""
+    mind: Mind, file: OwnView, now: datetime, private: bool, head: str = ""
 ) -> tuple[str, tuple[Option, ...]]:
     """The list and its buttons; the careful ones only once they were asked for."""
     speech = mind.speech

@@ -108,7 +108,6 @@ class Tagging:
         noted = Noted(resident_id, tag, reason, ground, evidence_id, replace, expires_at)
         require(officer.role, Act.TAG)
         async with self._database.write() as connection:
-            await self._enter(connection, officer, resident_id, now)
             [outcome] = await self._note(connection, officer, [noted], source, now, strict=True)
         return outcome
 

@@ -35,7 +35,13 @@ from jingxiaowei.services.own_view import (
 from jingxiaowei.services.purposes import OUT_BODY
 from jingxiaowei.services.roster import LOCAL
 from jingxiaowei.store.engine import Database
-from jingxiaowei.store.file_tables import REQUEST, ConsentKind, RequestKind, RequestState
+from jingxiaowei.store.file_tables import (
+    ASSIGNMENT,
+    REQUEST,
+    ConsentKind,
+    RequestKind,
+    RequestState,
+)
 from jingxiaowei.store.tables import IDENTITY, INBOX, OUTBOX, TICKET, OutboxState, TicketState
 
 LINK_LIFE = timedelta(hours=2)
@@ -193,6 +199,7 @@ class Exports:
             "处理者": mind.library.unit_name,
             "生成时间": _at(now),
             "标签": [_tag(shown, now) for shown in file.all],
+            "从前的标签": await self._ended(connection, resident),
             "联系方式": [{"内容": each} for each in file.contacts],
             "同意": [
                 {
@@ -209,6 +216,22 @@ class Exports:
             "工单": await self._tickets(connection, places),
             "对话": await self._said(connection, places),
         }
+
+    async def _ended(self, connection: AsyncConnection, resident: str) -> list[dict[str, str]]:
+        by_slug = self._content.mind.library.taxonomy.by_slug
+        rows = await connection.execute(
+            select(ASSIGNMENT.c.tag, ASSIGNMENT.c.started_at, ASSIGNMENT.c.ended_at)
+            .where(ASSIGNMENT.c.resident_id == resident, ASSIGNMENT.c.ended_at.is_not(None))
+            .order_by(ASSIGNMENT.c.id)
+        )
+        return [
+            {
+                "名称": by_slug[row.tag].name if row.tag in by_slug else row.tag,
+                "记于": _at(row.started_at),
+                "停于": _at(row.ended_at),
+            }
+            for row in rows
+        ]
 
     async def _tickets(
         self, connection: AsyncConnection, places: Collection[str]

@@ -77,11 +77,10 @@ class ChatRoom:
         None where the line ``after`` is no more: the conversation was erased since.
         """
         async with self._database.read() as connection:
-            key = self._conversation(sender)
-            lines = await self._told(connection, key, after - 1, _LINES)
-        if after and len(lines) < _LINES and (not lines or lines[0].number != after):
+            rows = await self._rows(connection, self._conversation(sender), after - 1, _LINES)
+        if after and len(rows) < _LINES and (not rows or rows[0].id != after):
             return None
-        return [line for line in lines if line.number > after]
+        return [self._line(row) for row in rows if row.id > after]
 
     async def wait(self, sender: str, seconds: float) -> None:
         """Until a line may be there, at most some seconds."""
@@ -154,6 +153,12 @@ class ChatRoom:
     async def _told(
         self, connection: AsyncConnection, key: str, after: int, limit: int
     ) -> list[Line]:
+        return [self._line(row) for row in await self._rows(connection, key, after, limit)]
+
+    async def _rows(
+        self, connection: AsyncConnection, key: str, after: int, limit: int
+    ) -> list[Any]:
+        """The newest rows above a number, oldest first."""
         rows = await connection.execute(
             select(OUTBOX.c.id, OUTBOX.c.body, OUTBOX.c.created_at)
             .where(OUTBOX.c.conversation_id == key, OUTBOX.c.id > after)
@@ -161,9 +166,9 @@ class ChatRoom:
             .order_by(OUTBOX.c.id.desc())
             .limit(limit)
         )
-        lines = []
-        for row in rows.all()[::-1]:
-            body = self._database.cipher.open_json(OUT_BODY, row.body)
-            options = tuple(Option(**option) for option in body.get("options", ()))
-            lines.append(Line(row.id, "bot", BOT, body.get("text", ""), options, row.created_at))
-        return lines
+        return list(rows.all()[::-1])
+
+    def _line(self, row: Any) -> Line:
+        body = self._database.cipher.open_json(OUT_BODY, row.body)
+        options = tuple(Option(**option) for option in body.get("options", ()))
+        return Line(row.id, "bot", BOT, body.get("text", ""), options, row.created_at)

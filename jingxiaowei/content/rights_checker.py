@@ -29,6 +29,8 @@ RIGHTS_FIELDS: dict[str, frozenset[str]] = {
     "notice": frozenset({"unit"}),
     "own_file": frozenset({"n"}),
     "file_line": frozenset({"i", "name", "who", "day", "why", "until"}),
+    "file_own_line": frozenset({"i", "name", "day", "until"}),
+    "own_item": frozenset({"name", "definition", "day", "purposes", "until"}),
     "file_private": frozenset({"n"}),
     "file_private_head": frozenset({"n"}),
     "file_more": frozenset({"n"}),

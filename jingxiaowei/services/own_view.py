@@ -69,6 +69,10 @@ class Shown:
     who: str
     why: str
 
+    @property
+    def own(self) -> bool:
+        return self.held.source is TagSource.RESIDENT
+
 
 @dataclass(frozen=True, slots=True)
 class OwnView:
@@ -239,7 +243,7 @@ def list_words(
 def line_of(mind: Mind, shown: Shown, number: int, now: datetime) -> str:
     """1 财务人员，辅警王芳6月3日记，依据您的同意，到2027年6月3日."""
     return mind.speech.say(
-        "file_line",
+        "file_own_line" if shown.own else "file_line",
         i=number,
         name=shown.tag.name,
         who=shown.who,
@@ -252,7 +256,7 @@ def line_of(mind: Mind, shown: Shown, number: int, now: datetime) -> str:
 def item_words(mind: Mind, shown: Shown, now: datetime) -> tuple[str, tuple[Option, ...]]:
     """One tag in full, and what can be done about it."""
     text = mind.speech.say(
-        "item",
+        "own_item" if shown.own else "item",
         name=shown.tag.name,
         definition=shown.tag.definition,
         who=shown.who,
@@ -263,7 +267,7 @@ def item_words(mind: Mind, shown: Shown, now: datetime) -> tuple[str, tuple[Opti
     )
     id_ = shown.held.id
     return text, (
-        Option(f"tag-correct-{id_}", "不对，要改"),
+        Option(f"tag-correct-{id_}", "要改"),
         Option(f"tag-delete-{id_}", "删掉"),
         Option(f"tag-object-{id_}", "不同意记"),
         Option("file", "回到清单"),

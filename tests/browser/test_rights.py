@@ -52,7 +52,7 @@ async def test_the_file_by_its_buttons(page: Page) -> None:
     await write(page, "退订")
     await newest(page, "已停发宣传")
     await write(page, "我的档案")
-    await newest(page, "1 不接收宣传，您")
+    await newest(page, "1 不接收宣传，")
     await tap(page, "1 不接收宣传")
     await newest(page, "拒收定向宣传")
     results = await Axe().run(page)

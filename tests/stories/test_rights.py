@@ -165,7 +165,7 @@ async def test_a_tag_is_deleted_corrected_and_objected_to(home: Home) -> None:
     for tag in ("finance_staff", "renter", "new_resident"):
         await home.note(tag)
     item = await home.taps(await home.says("我的档案"), "财务人员")
-    assert labels(item) == ["不对，要改", "删掉", "不同意记", "回到清单"]
+    assert labels(item) == ["要改", "删掉", "不同意记", "回到清单"]
     gone = await home.taps(item, "删掉")
     assert gone.text == "好，“财务人员”删掉了。答复照常。"
     assert await home.tags() == ["renter", "new_resident"]
@@ -175,7 +175,7 @@ async def test_a_tag_is_deleted_corrected_and_objected_to(home: Home) -> None:
     assert await home.tags() == ["new_resident"]
     # Correcting is a person's work: a code, a day, and what is wrong.
     item = await home.taps(await home.says("我的档案"), "新居民")
-    request = await home.taps(item, "不对，要改")
+    request = await home.taps(item, "要改")
     assert "更正" in request.text
     [row] = await home.rows(REQUEST)
     assert row.code in request.text
@@ -187,7 +187,7 @@ async def test_a_tag_is_deleted_corrected_and_objected_to(home: Home) -> None:
     assert waiting[0].text == "“新居民”不对\n我上个月搬走了"
     # A question is answered as ever, not taken for more of the request.
     assert "补领" in (await home.says("身份证丢了怎么补办")).text
-    again = await home.taps(item, "不对，要改")
+    again = await home.taps(item, "要改")
     assert row.code in again.text
     assert len(await home.rows(REQUEST)) == 1
     assert f"在办：更正请求，{row.due_at.month}月" in (await home.says("我的档案")).text

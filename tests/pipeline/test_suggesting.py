@@ -167,6 +167,15 @@ def test_an_age_is_told_to_the_turn(mind: Mind) -> None:
     assert decision.suggested == ()
 
 
+@pytest.mark.parametrize(
+    "piece", ["我不是会计", "我是会计", "我妈六十多岁", "我…是", "孩子上", "“他说："]
+)
+def test_a_text_that_repeats_itself_is_read_in_time(suggesting: Suggesting, piece: str) -> None:
+    began = time.process_time()
+    suggesting.suggest(piece * 1000, ["H03"])
+    assert time.process_time() - began < 1
+
+
 def test_reading_a_message_costs_little(suggesting: Suggesting) -> None:
     """About 20 µs for 30 characters; measured against plain work, for the machine may be busy."""
     text = "你好，请问身份证到期了要换新的，网上能不能办，要带什么材料去"

@@ -82,8 +82,10 @@ class Choices:
         # Their own wish for this one: what they said of officers' tags is another matter.
         if which.careful and not standing.consents.get(ConsentKind.CAREFUL):
             raise ConsentNeededError(f"“{which.name}”较私密，要本人单独同意。")
-        if held is not None:
+        if held is not None and (held.review_at is None or held.review_at > now):
             return Outcome(noted, Did.ALREADY, id=held.id)
+        if held is not None:  # asked whether it still holds, the resident keeps it
+            await rows_of.end(connection, {held.id}, Ended.REPLACED, None, now)
         in_the_way = conflicting(standing, which, taxonomy)
         await rows_of.end(connection, {h.id for h in in_the_way}, Ended.CORRECTED, None, now)
         expires, review = lives(which, now)

@@ -84,6 +84,8 @@ class Files:
         async with self._database.write() as connection:
             resident_id = await self.kept(connection, resident_id)
             row = await self._enter(connection, officer, act, resident_id, now, reason)
+        # Recorded first, in a transaction of its own: reading much must not keep writers waiting.
+        async with self._database.read() as connection:
             names = names_of(await self._officers.names(connection))
             tags = await rows_of.tags_of(
                 connection, self._database.cipher, resident_id, as_of or now

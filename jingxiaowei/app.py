@@ -30,7 +30,7 @@ from jingxiaowei.channels.wecom.members import MemberSender
 from jingxiaowei.console import make_console
 from jingxiaowei.errors import SettingsError
 from jingxiaowei.pipeline.messages import Channel
-from jingxiaowei.services import alerts_house, alerts_samples, files_house
+from jingxiaowei.services import alerts_house, alerts_samples, files_house, own_house
 from jingxiaowei.services.alerts_house import AlertHouse
 from jingxiaowei.services.audit import Audit
 from jingxiaowei.services.bell import Bell
@@ -45,6 +45,7 @@ from jingxiaowei.services.media_reading import MediaReader
 from jingxiaowei.services.notice_delivery import NoTeller, Teller
 from jingxiaowei.services.officers import Officers
 from jingxiaowei.services.outbox import Outbox, Sender
+from jingxiaowei.services.own_house import OwnHouse
 from jingxiaowei.services.picture_mail import PictureMail
 from jingxiaowei.services.reading import Reader
 from jingxiaowei.services.retention import Retention
@@ -75,6 +76,7 @@ class House:
     reading: MediaReader
     alerts: AlertHouse
     files: FileHouse
+    own: OwnHouse
     sign_ins: SignIns
     outbox: Outbox
     retention: Retention
@@ -187,7 +189,10 @@ def _wire(settings: Settings, database: Database, session: aiohttp.ClientSession
         teller = CardTeller(api, settings.wecom_agent_id, settings.console_url)
     alerts = alerts_house.build(database, bell, content, audit, officers, teller, media)
     files = files_house.build(database, bell, content, audit, officers, media)
-    ledger = Ledger(database, bell, alerts.alerts, alerts.contacts, files.suggestions, files.minors)
+    own = own_house.build(database, content, audit, officers, files)
+    ledger = Ledger(
+        database, bell, alerts.alerts, alerts.contacts, files.suggestions, files.minors, own.rights
+    )
     # Two turns a process on PostgreSQL: while one waits for the database, the other thinks.
     turns = [
         Turn(Leases(database), ledger, content, roster, bell)
@@ -206,6 +211,7 @@ def _wire(settings: Settings, database: Database, session: aiohttp.ClientSession
         MediaReader(database, bell, media, Reader(), pictures.seen),
         alerts,
         files,
+        own,
         SignIns(database, officers, audit),
         Outbox(database, bell, senders),
         Retention(database, audit, media, files.reviews, files.erasure),
@@ -236,9 +242,17 @@ def make_app(house: House) -> web.Application:
     app.add_routes(_service_routes(house))
     chat = ChatRoom(house.database, house.inbox, house.media, house.bell)
     app.add_subapp(
-        "/chat", make_chat(chat, settings, lambda key: house.content.mind.speech.say(key))
+        "/chat",
+        make_chat(
+            chat,
+            settings,
+            lambda key: house.content.mind.speech.say(key),
+            exports=house.own.exports,
+        ),
     )
-    app.add_subapp("/privacy", make_privacy(settings))
+    app.add_subapp(
+        "/privacy", make_privacy(settings, lambda: house.content.library.taxonomy.groups)
+    )
     app.add_subapp("/console", make_console(settings, house.alerts, house.sign_ins, house.bell))
     return app
 

@@ -97,6 +97,10 @@ def _voice(shelf: Shelf, folder: Path) -> dict[str, Voice]:
         if doc is None or not isinstance(doc.value, dict):
             continue
         for key, item in doc.value.items():
+            if key in found:
+                first, line = shelf.at("voice", key)
+                shelf.error(doc, (key,), f"“{key}”重复，{first} 第 {line} 行已有")
+                continue
             parsed = parse(shelf, doc, (key,), item, Voice)
             if parsed is not None:
                 found[key] = parsed

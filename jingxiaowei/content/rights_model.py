@@ -55,8 +55,9 @@ class NamedWords(_Frozen):
 
 
 class RightsBook(_Frozen):
-    """The whole file."""
+    """The whole file. ``children``: how a guardian says that it is the child who writes."""
 
     rights: tuple[RightWords, ...] = ()
     choices: tuple[ChoiceWords, ...] = ()
     named: NamedWords = NamedWords()
+    children: tuple[Word, ...] = ()

@@ -19,7 +19,7 @@ from jingxiaowei.pipeline.decision import Decision, Kind, Known, Need
 from jingxiaowei.pipeline.emergency import Watch
 from jingxiaowei.pipeline.mask import holds_number
 from jingxiaowei.pipeline.messages import Incoming, MessageKind, Option
-from jingxiaowei.pipeline.minors import UNSAID
+from jingxiaowei.pipeline.minors import UNSAID, Band, Person
 from jingxiaowei.pipeline.reasons import Candidate, Reason
 from jingxiaowei.pipeline.reply import Speech, clip, label
 from jingxiaowei.pipeline.rights import Rights
@@ -45,6 +45,8 @@ _NOTICES = {
     MessageKind.IMAGE: "image",
 }
 _HELP_FIRST = frozenset({Kind.EMERGENCY, Kind.FRAUD})
+_TO_MINORS = {Band.UNDER14: "under14", Band.TEEN: "teen"}
+_NOT_TOLD = frozenset({Kind.WELCOME, Kind.QUIET})  # says so itself, or says nothing
 _NOT_SURE = frozenset({Kind.CLARIFY, Kind.UNKNOWN})
 
 
@@ -79,23 +81,51 @@ class Mind:
         decision = self._decide(messages, text, screening, known, asked)
         if decision.screening is None:
             decision = replace(decision, screening=screening, screened=text)
+        decision = self._with_notice(decision, known)
         return self._with_suggestions(decision, messages, known)
+
+    def _with_notice(self, decision: Decision, known: Known) -> Decision:
+        """告知, with the first answer where no welcome told of the rules."""
+        told = not known.untold or known.by_officer or decision.kind in _NOT_TOLD
+        if told or not decision.text:
+            return decision
+        return replace(decision, notice=self.speech.say("notice", unit=self.library.unit_name))
 
     def _with_suggestions(
         self, decision: Decision, messages: Sequence[Incoming], known: Known
     ) -> Decision:
-        """The tags that the resident's typed words suggest; none while help comes first."""
-        helped = decision.kind in _HELP_FIRST or decision.need is Need.EMERGENCY
+        """The tags that the resident's typed words suggest, none while help comes first; and
+        whether somebody under age writes."""
         text = "\n".join(
             m.text for m in messages if m.kind is MessageKind.TEXT and m.text and not m.menu_id
         )
-        if helped or known.by_officer or not text:
+        if known.by_officer or not text:
             return decision
         facts = [fact for fact in (decision.fact, *(c.fact for c in decision.also)) if fact]
         suggested, minor = self._suggesting.read(text, facts)
+        if decision.kind in _HELP_FIRST or decision.need is Need.EMERGENCY:
+            suggested = ()
         if not suggested and minor is UNSAID:
             return decision
-        return replace(decision, suggested=suggested, minor=minor)
+        guardian = self._rights.child_writes(text, minor)
+        if guardian:
+            minor = replace(minor, whose=Person.SELF)
+        decision = replace(decision, suggested=suggested, minor=minor)
+        return self._with_word_to_minors(decision, guardian)
+
+    def _with_word_to_minors(self, decision: Decision, guardian: bool) -> Decision:
+        """What is kept of somebody under age, said to them or to their guardian."""
+        key = _TO_MINORS.get(decision.minor.band) if decision.minor.whose is Person.SELF else None
+        if key is None or decision.kind in _HELP_FIRST or decision.kind is Kind.QUIET:
+            return decision
+        said = self.speech.say(f"{key}_guardian" if guardian else key)
+        if decision.kind in {Kind.UNKNOWN, Kind.CLARIFY, Kind.SMALLTALK}:
+            # There was no question to answer: the age was what was to be said.
+            options = self.speech.options("menu")
+            return replace(
+                decision, kind=Kind.NOTICE, text=said, options=options, missed=False, topic=None
+            )
+        return replace(decision, text=clip(f"{said}\n{decision.text}"))
 
     def _decide(
         self,
@@ -127,7 +157,9 @@ class Mind:
         # Of several taps in a burst the last is meant; text typed after a tap goes first.
         tap = next((m.menu_id for m in reversed(messages) if m.menu_id), "")
         if text.strip():
-            given = self.alarm.contact(text, known) or self._rights.read(text, asked)
+            given = self.alarm.contact(text, known) or self._rights.read(
+                text, asked, known.topic is not None
+            )
             read = given or self._with_notes(self._read(text, known), text, known)
             if read.kind not in _NOT_SURE:
                 return read

@@ -61,6 +61,7 @@ class Known:
         now: by which what the conversation showed before has faded.
         traces: what earlier messages showed of a script, oldest first.
         by_officer: an officer writes, and forwards what reached somebody else.
+        untold: the resident was not welcomed, and so has not been told of the rules.
     """
 
     today: date
@@ -73,6 +74,7 @@ class Known:
     brief: bool = False
     traces: tuple[Trace, ...] = ()
     by_officer: bool = False
+    untold: bool = False
     privacy_page: str = "/privacy"
 
 
@@ -98,6 +100,7 @@ class Decision:
     contact: Contact | None = None  # how the resident can be reached, for an open alert
     brief: bool | None = None  # short answers from here on, or no longer; None: as before
     topic: Topic | None = None  # what the conversation is about from here on; None: as before
+    notice: str = ""  # 告知: the rules in short, told with the first answer
     right: RightAsked | None = None  # of the resident's own file: done, and told, in the commit
     suggested: tuple[Suggested, ...] = ()  # tags that an officer may confirm; places in typed text
     minor: Minor = UNSAID  # what the resident said of an age; only whose and band may be kept

@@ -13,10 +13,11 @@ from jingxiaowei.content.normalise import compact
 from jingxiaowei.content.rights_model import ChoiceWords, RightWords
 from jingxiaowei.pipeline.decision import Decision, Kind
 from jingxiaowei.pipeline.dialogue import Topic
+from jingxiaowei.pipeline.minors import Minor, Person
 from jingxiaowei.pipeline.reasons import Reason
 from jingxiaowei.pipeline.reply import Speech
 from jingxiaowei.pipeline.rights_asked import Asked, Deed, RightAsked
-from jingxiaowei.pipeline.utterance import bare
+from jingxiaowei.pipeline.utterance import bare, stripped
 
 LARGE_TEXT = "pref_large_text"
 _SHORT = 24  # compact characters: who asks for a right says little else
@@ -57,6 +58,7 @@ class Rights:
         for choice in book.choices:
             self._choices |= {bare(word): (choice, True) for word in choice.on}
             self._choices |= {bare(word): (choice, False) for word in choice.off}
+        self._children = re.compile("|".join(map(_gapped, book.children)) or "(?!)")
         # The longest name first: 外国人 stands in 外国人家属.
         names = sorted(self._tags.values(), key=lambda tag: -len(tag.name))
         self._names = tuple((compact(tag.name), tag.slug) for tag in names)
@@ -64,16 +66,23 @@ class Rights:
             True: frozenset(map(_verb, book.named.on)),
             False: frozenset(map(_verb, book.named.off)),
         }
+        verbs = self._named[True] | self._named[False]
+        self._verbs = re.compile("|".join(map(re.escape, sorted(verbs))) or "(?!)")
 
-    def read(self, text: str, asked: Asked) -> Decision | None:
-        """The right that a typed text exercises, or None."""
+    def read(self, text: str, asked: Asked, answered: bool = False) -> Decision | None:
+        """The right that a typed text exercises, or None.
+
+        ``answered``: a question was answered just before, so 这条不对 means the answer.
+        """
         plain = compact(text)
         if not plain or len(plain) > _SHORT:
             return None
-        words = bare(text)
+        words = stripped(plain)
         answer = self._answer(words, asked)
         if answer is not None:
             return answer
+        if words in self._in_context.get("this_wrong", ()) and "条" in words and not answered:
+            return self._do("correct")
         right = self._whole.get(words) or self._found(plain)
         if right is not None:
             return self._do(right)
@@ -115,6 +124,13 @@ class Rights:
             "补充请求",
             text=self._speech.say("request_more", code=asked.what),
             topic=_NOTHING,
+        )
+
+    def child_writes(self, text: str, minor: Minor) -> bool:
+        """Whether a guardian says that their child, whose age they tell, is the one who writes."""
+        # 是我儿子在用，他才十岁: the age is told of "him".
+        return minor.whose in {Person.CHILD, Person.OTHER} and bool(
+            self._children.search(compact(text))
         )
 
     def _answer(self, words: str, asked: Asked) -> Decision | None:
@@ -214,6 +230,8 @@ class Rights:
 
     def _by_name(self, plain: str) -> Decision | None:
         """记下新居民, 把财务人员删掉."""
+        if not self._verbs.search(plain):
+            return None
         for name, slug in self._names:
             before, found, after = plain.partition(name)
             if not found:
@@ -284,13 +302,14 @@ _SHOWN = {"this_wrong": Deed.CORRECT, "this_delete": Deed.DELETE, "this_object":
 def _patterns(rights: Sequence[RightWords]) -> Iterable[_Pattern]:
     for right in rights:
         if right.holds:
-            holds = "|".join(_GAP.join(map(re.escape, _parts(word))) for word in right.holds)
+            holds = "|".join(map(_gapped, right.holds))
             unless = "|".join(re.escape(compact(word)) for word in right.unless)
             yield _Pattern(right.id, re.compile(holds), re.compile(unless) if unless else None)
 
 
-def _parts(word: str) -> list[str]:
-    return [compact(part) for part in word.split("…")]
+def _gapped(words: str) -> str:
+    """A regular expression for words with gaps."""
+    return _GAP.join(re.escape(compact(part)) for part in words.split("…"))
 
 
 def _verb(words: str) -> str:

@@ -8,7 +8,11 @@ _PREFIXES = ("请帮我", "麻烦帮我", "帮我", "请问", "麻烦", "我想"
 
 def bare(text: str) -> str:
     """The words that are left to compare."""
-    words = compact(text)
+    return stripped(compact(text))
+
+
+def stripped(words: str) -> str:
+    """The same of a text that is compact already."""
     for prefix in _PREFIXES:
         if words.startswith(prefix) and len(words) > len(prefix):
             words = words[len(prefix) :]

@@ -30,6 +30,7 @@ ACCOUNT = "web"
 BOT = "机器人"
 # A missed ring (another process's, say) costs a page at most so long.
 _LOOK_SECONDS = 2.0
+_LINES = 100  # at once; who is further behind gets the rest with the next look
 
 
 class WebSender:
@@ -70,10 +71,16 @@ class ChatRoom:
             told = await self._told(connection, key, 0, limit)
         return sorted([*said, *told], key=lambda line: line.at)[-limit:]
 
-    async def lines_after(self, sender: str, after: int) -> list[Line]:
-        """The bot's lines with a number above ``after``, oldest first."""
+    async def lines_after(self, sender: str, after: int) -> list[Line] | None:
+        """The bot's lines with a number above ``after``, oldest first.
+
+        None where the line ``after`` is no more: the conversation was erased since.
+        """
         async with self._database.read() as connection:
-            return await self._told(connection, self._conversation(sender), after, 100)
+            rows = await self._rows(connection, self._conversation(sender), after - 1, _LINES)
+        if after and len(rows) < _LINES and (not rows or rows[0].id != after):
+            return None
+        return [self._line(row) for row in rows if row.id > after]
 
     async def wait(self, sender: str, seconds: float) -> None:
         """Until a line may be there, at most some seconds."""
@@ -146,6 +153,12 @@ class ChatRoom:
     async def _told(
         self, connection: AsyncConnection, key: str, after: int, limit: int
     ) -> list[Line]:
+        return [self._line(row) for row in await self._rows(connection, key, after, limit)]
+
+    async def _rows(
+        self, connection: AsyncConnection, key: str, after: int, limit: int
+    ) -> list[Any]:
+        """The newest rows above a number, oldest first."""
         rows = await connection.execute(
             select(OUTBOX.c.id, OUTBOX.c.body, OUTBOX.c.created_at)
             .where(OUTBOX.c.conversation_id == key, OUTBOX.c.id > after)
@@ -153,9 +166,9 @@ class ChatRoom:
             .order_by(OUTBOX.c.id.desc())
             .limit(limit)
         )
-        lines = []
-        for row in rows.all()[::-1]:
-            body = self._database.cipher.open_json(OUT_BODY, row.body)
-            options = tuple(Option(**option) for option in body.get("options", ()))
-            lines.append(Line(row.id, "bot", BOT, body.get("text", ""), options, row.created_at))
-        return lines
+        return list(rows.all()[::-1])
+
+    def _line(self, row: Any) -> Line:
+        body = self._database.cipher.open_json(OUT_BODY, row.body)
+        options = tuple(Option(**option) for option in body.get("options", ()))
+        return Line(row.id, "bot", BOT, body.get("text", ""), options, row.created_at)

@@ -24,9 +24,11 @@ from jingxiaowei.store.tables import (
     IDENTITY,
     INBOX,
     IS_NEW,
+    OUTBOX,
     TICKET,
     Holder,
     InboxState,
+    OutboxState,
     TicketState,
 )
 
@@ -54,6 +56,7 @@ class Thread:
     messages: tuple[Incoming, ...]
     row_ids: tuple[int, ...]
     recalled_keys: frozenset[str]
+    untold: bool = False  # nothing was said to the resident yet, the rules least of all
 
     def recalled(self, message: Incoming) -> bool:
         """Whether the resident took the message back before it was read."""
@@ -124,6 +127,7 @@ class Leases:
                 CONVERSATION.c.topic_at,
                 CONVERSATION.c.brief,
                 CONVERSATION.c.traces,
+                CONVERSATION.c.heard_at,
                 IDENTITY.c.channel,
                 IDENTITY.c.account,
                 IDENTITY.c.address,
@@ -142,6 +146,8 @@ class Leases:
         ):
             waiting[row.conversation_id].append(row)
         codes = await self._open_codes(connection, ids)
+        new = [key for key in ids if known[key].heard_at is None]
+        untold = set(new) - await self._told(connection, new) if new else set()
         threads = []
         for key in ids:
             place, rows = known[key], waiting[key]
@@ -168,9 +174,20 @@ class Leases:
                     messages,
                     tuple(r.id for r in rows),
                     frozenset(taken_back),
+                    key in untold,
                 )
             )
         return threads
+
+    async def _told(self, connection: AsyncConnection, ids: list[str]) -> set[str]:
+        """Of those who have not said anything before, whom the welcome has reached."""
+        rows = await connection.execute(
+            select(OUTBOX.c.conversation_id).where(
+                OUTBOX.c.conversation_id.in_(ids),
+                OUTBOX.c.state.in_((OutboxState.PENDING, OutboxState.SENT)),
+            )
+        )
+        return {row.conversation_id for row in rows}
 
     def _topic(self, place: Any) -> Topic | None:
         """What the conversation was about a moment ago."""

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import LargeBinary, bindparam, func, select, update
 from sqlalchemy.exc import IntegrityError
@@ -19,6 +19,7 @@ from jingxiaowei.pipeline.decision import Decision, Kind, Need
 from jingxiaowei.pipeline.mask import mask
 from jingxiaowei.pipeline.messages import SPOKEN, Channel, Incoming, MessageKind, OutgoingKind
 from jingxiaowei.pipeline.minors import UNSAID, Minor, Person
+from jingxiaowei.pipeline.reply import clip
 from jingxiaowei.pipeline.screen.values import Verdict
 from jingxiaowei.services.alerts import Alerts
 from jingxiaowei.services.alerts_contacts import Contacts
@@ -76,6 +77,15 @@ class Effects:
     officer: int | None = None  # who writes, when an officer forwards what reached others
 
 
+class OwnRights(Protocol):
+    """Does what residents ask of their own files."""
+
+    async def exercise_all(
+        self, connection: AsyncConnection, effects: Sequence[Effects], now: datetime
+    ) -> None:
+        """Do the deeds, and put what the file says into the decisions."""
+
+
 @dataclass(slots=True)
 class _Rows:
     """The rows of a commit, gathered over all its threads."""
@@ -107,6 +117,7 @@ class Ledger:
         contacts: Contacts,
         suggestions: Suggestions,
         minors: Minors,
+        own: OwnRights,
     ) -> None:
         self._database = database
         self._bell = bell
@@ -114,6 +125,7 @@ class Ledger:
         self._contacts = contacts
         self._suggestions = suggestions
         self._minors = minors
+        self._own = own
         self._desk = ""
         self._put_outbox = database.prepare(
             database.insert(OUTBOX).on_conflict_do_nothing(index_elements=["key"]), _OUTBOX_COLUMNS
@@ -142,15 +154,18 @@ class Ledger:
             if not self._desk:
                 desk = await connection.execute(select(AREA.c.slug).where(AREA.c.desk))
                 self._desk = desk.scalar_one()
+            if any(effect.decision and effect.decision.right for effect in ours):
+                await self._own.exercise_all(connection, ours, datetime.now(UTC))
             rows = _Rows()
             for effect in ours:
                 self._gather(effect, rows)
             await self._write(connection, rows)
             await self._apply_events(connection, ours)
             now = datetime.now(UTC)
-            told = await self._alerts.record(connection, rows.sightings, now)
+            # Before the alerts: the trail's lock is taken before theirs, everywhere.
             for resident, conversation, said in rows.minors:
                 await self._minors.heard(connection, resident, conversation, said, now)
+            told = await self._alerts.record(connection, rows.sightings, now)
             await self._suggestions.raise_many(connection, rows.raised, now)
             for conversation, contact in rows.contacts:
                 told |= await self._contacts.give(connection, conversation, now, **asdict(contact))
@@ -206,7 +221,9 @@ class Ledger:
             rows.released.append(release)
         # What was said stands in the outbox already.
         kept = (
-            replace(decision, text="", options=(), screened="", suggested=(), minor=UNSAID)
+            replace(
+                decision, text="", options=(), screened="", notice="", suggested=(), minor=UNSAID
+            )
             if decision
             else None
         )
@@ -311,7 +328,7 @@ class Ledger:
     ) -> None:
         thread, last = effect.thread, effect.thread.row_ids[-1]
         body: dict[str, Any] = {
-            "text": decision.text,
+            "text": _with_rules(decision),
             "options": decision.options,
         }
         base = {
@@ -398,6 +415,12 @@ class Ledger:
                 .values(state=OutboxState.REFUSED, reason=bindparam("why")),
                 failures,
             )
+
+
+def _with_rules(decision: Decision) -> str:
+    """The reply, and the rules in short where they are told with it: help stands first."""
+    parts = [decision.notice, decision.text] if decision.text else [""]
+    return clip("\n".join(filter(None, parts[::-1] if decision.urgent else parts)))
 
 
 _OUTBOX_COLUMNS = (

@@ -20,11 +20,12 @@ from jingxiaowei.pipeline.reply import TEXT_BYTES
 from jingxiaowei.services.audit import Audit, Event
 from jingxiaowei.services.codes import new_code
 from jingxiaowei.services.consents import Consents
+from jingxiaowei.services.files_values import ANSWER, REQUEST_TEXT
 from jingxiaowei.services.inbox import BODY, conversation_id
-from jingxiaowei.services.own_file import (
+from jingxiaowei.services.own_view import (
     REQUESTS,
-    OwnFile,
-    OwnFiles,
+    OwnView,
+    OwnViews,
     Shown,
     day_of,
     line_of,
@@ -32,14 +33,18 @@ from jingxiaowei.services.own_file import (
     until_of,
 )
 from jingxiaowei.services.purposes import OUT_BODY
-from jingxiaowei.services.requests import REQUEST_TEXT
 from jingxiaowei.services.roster import LOCAL
 from jingxiaowei.store.engine import Database
-from jingxiaowei.store.file_tables import REQUEST, ConsentKind, RequestKind, RequestState
+from jingxiaowei.store.file_tables import (
+    ASSIGNMENT,
+    REQUEST,
+    ConsentKind,
+    RequestKind,
+    RequestState,
+)
 from jingxiaowei.store.tables import IDENTITY, INBOX, OUTBOX, TICKET, OutboxState, TicketState
 
 LINK_LIFE = timedelta(hours=2)
-_ANSWER = b"rights_request.answer"
 _WEB = "web"
 _CONSENTS = {ConsentKind.TAGS: "记标签", ConsentKind.CAREFUL: "记较私密的标签（单独同意）"}
 _NEEDS = {
@@ -76,7 +81,7 @@ class Exports:
         content: Content,
         audit: Audit,
         consents: Consents,
-        files: OwnFiles,
+        files: OwnViews,
     ) -> None:
         self._database = database
         self._content = content
@@ -134,7 +139,7 @@ class Exports:
                     REQUEST.c.due_at > now,
                     REQUEST.c.answer.is_(None),
                 )
-                .values(answer=cipher.seal(_ANSWER, "已下载"))
+                .values(answer=cipher.seal(ANSWER, "已下载"))
             )
             if not fetched.rowcount:
                 return None
@@ -153,16 +158,18 @@ class Exports:
         self,
         connection: AsyncConnection,
         mind: Mind,
-        file: OwnFile,
+        file: OwnView,
         resident_id: str,
         now: datetime,
     ) -> str:
         """The file as one message, the careful tags only counted; empty where it is too long."""
         speech = mind.speech
-        lines = [speech.say("file", n=len(file.general)) if file.general else ""]
+        lines = [speech.say("own_file", n=len(file.general)) if file.general else ""]
         lines += [line_of(mind, shown, i, now) for i, shown in enumerate(file.general, 1)]
         if not file.all:
             lines.append(speech.say("file_empty"))
+        if file.contacts:
+            lines.append(speech.say("file_contact", what="，".join(file.contacts)))
         for agreement in await self._consents.newest(connection, resident_id):
             given = "同意" if agreement.given else "不同意"
             lines.append(f"{_CONSENTS[agreement.kind]}：{day_of(agreement.said_at, now)}{given}")
@@ -192,6 +199,8 @@ class Exports:
             "处理者": mind.library.unit_name,
             "生成时间": _at(now),
             "标签": [_tag(shown, now) for shown in file.all],
+            "从前的标签": await self._ended(connection, resident),
+            "联系方式": [{"内容": each} for each in file.contacts],
             "同意": [
                 {
                     "事项": _CONSENTS[each.kind],
@@ -207,6 +216,22 @@ class Exports:
             "工单": await self._tickets(connection, places),
             "对话": await self._said(connection, places),
         }
+
+    async def _ended(self, connection: AsyncConnection, resident: str) -> list[dict[str, str]]:
+        by_slug = self._content.mind.library.taxonomy.by_slug
+        rows = await connection.execute(
+            select(ASSIGNMENT.c.tag, ASSIGNMENT.c.started_at, ASSIGNMENT.c.ended_at)
+            .where(ASSIGNMENT.c.resident_id == resident, ASSIGNMENT.c.ended_at.is_not(None))
+            .order_by(ASSIGNMENT.c.id)
+        )
+        return [
+            {
+                "名称": by_slug[row.tag].name if row.tag in by_slug else row.tag,
+                "记于": _at(row.started_at),
+                "停于": _at(row.ended_at),
+            }
+            for row in rows
+        ]
 
     async def _tickets(
         self, connection: AsyncConnection, places: Collection[str]

@@ -1,257 +1,175 @@
-"""我的档案: what is kept of a resident, read for the resident alone and put into plain words."""
+"""我的档案: what a resident sees of their own file, in plain words, and takes away as a copy.
 
-from collections.abc import Mapping
+In the caller's transaction (the turn's). On a shared phone careful tags show only after a tap that
+confirms: the first look counts them.
+"""
+
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from jingxiaowei.content.tag_model import Purpose, Tag
-from jingxiaowei.pipeline.decide import Mind
-from jingxiaowei.pipeline.messages import Option
-from jingxiaowei.pipeline.reply import label
 from jingxiaowei.services import tagging_rows as rows_of
-from jingxiaowei.services.officers import Officers, Signed
-from jingxiaowei.services.requests import Opened, Requests
+from jingxiaowei.services.audit import Audit, Event
+from jingxiaowei.services.consents import Consents
+from jingxiaowei.services.files import Files
+from jingxiaowei.services.files_values import REQUEST_TEXT
+from jingxiaowei.services.inbox import BODY
+from jingxiaowei.services.officers import Officers
 from jingxiaowei.services.roster import LOCAL
-from jingxiaowei.services.tagging_rules import names_of
+from jingxiaowei.services.suggestions import Content
+from jingxiaowei.services.tagging_rules import Names, names_of
 from jingxiaowei.services.tagging_values import Held
 from jingxiaowei.store.engine import Database
-from jingxiaowei.store.file_tables import Ground, RequestKind, TagSource
-from jingxiaowei.store.tables import AUDIT, Role
-
-PURPOSES: Mapping[Purpose, str] = {
-    Purpose.SERVICE: "办事服务",
-    Purpose.PREVENTION: "防骗提醒",
-    Purpose.COOPERATION: "联系协作",
-}
-GROUNDS: Mapping[Ground, str] = {
-    Ground.CONSENT: "您的同意",
-    Ground.DUTY: "法定职责",
-    Ground.EMERGENCY: "紧急情况",
-    Ground.OWN_CHOICE: "您自己选的",
-}
-REQUESTS: Mapping[RequestKind, str] = {
-    RequestKind.VIEW: "查阅请求",
-    RequestKind.CORRECT: "更正请求",
-    RequestKind.OBJECT: "反对意见",
-    RequestKind.DELETE: "删除请求",
-    RequestKind.EXPORT: "复制请求",
-    RequestKind.ERASE: "注销请求",
-}
-# What an officer may have given as the reason; whatever else they wrote is not for showing.
-_WHY_READ = ("办事", "劝阻", "关怀回访", "本人要求")
-_READS = tuple(f"file.{act}" for act in ("view", "view_careful", "original", "export"))
-_READS_SHOWN, _READS_BACK = 10, timedelta(days=180)
-_BUTTONS = 5  # tags with a button of their own: WeCom shows ten at most, and five are ours
-_LIST_BYTES = 1500
-_SAID = "本人说："
+from jingxiaowei.store.file_tables import ASSIGNMENT, REQUEST, TagSource
+from jingxiaowei.store.tables import IDENTITY, INBOX
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
-    """A tag as its resident reads of it."""
+class OwnLine:
+    """One tag as its resident reads it; ``tag`` is what :meth:`.Choices.choose` takes."""
 
-    held: Held
-    tag: Tag
-    who: str
-    why: str
+    number: int
+    tag: str
+    name: str
+    by: str  # 民警陈国华, 您自己
+    day: str  # 6月3日
+    reason: str
+    until: str  # 12月3日, 长期
 
 
 @dataclass(frozen=True, slots=True)
 class OwnFile:
-    """What is kept: tags in the order in which they were noted, and requests that wait."""
-
-    general: tuple[Shown, ...]
-    careful: tuple[Shown, ...]
-    requests: tuple[Opened, ...]
-
-    @property
-    def all(self) -> tuple[Shown, ...]:
-        """The tags as they are numbered."""
-        return (*self.general, *self.careful)
-
-    def of(self, assignment_id: int) -> Shown | None:
-        return next((shown for shown in self.all if shown.held.id == assignment_id), None)
-
-    def tagged(self, slug: str) -> Shown | None:
-        return next((shown for shown in self.all if shown.held.tag == slug), None)
+    lines: tuple[OwnLine, ...]
+    careful_hidden: int
 
 
 class OwnFiles:
-    """Reads files for those whom they are about."""
+    """Shows residents what is noted of them. Each look is recorded as theirs."""
 
-    def __init__(self, database: Database, officers: Officers, requests: Requests) -> None:
+    def __init__(
+        self,
+        database: Database,
+        audit: Audit,
+        content: Content,
+        officers: Officers,
+        files: Files,
+        consents: Consents,
+    ) -> None:
         self._database = database
+        self._audit = audit
+        self._content = content
         self._officers = officers
-        self._requests = requests
+        self._files = files
+        self._consents = consents
 
-    async def read(
-        self, connection: AsyncConnection, mind: Mind, resident_id: str, now: datetime
+    async def show(
+        self, connection: AsyncConnection, resident_id: str, now: datetime, careful: bool = False
     ) -> OwnFile:
-        """The file as it stands."""
+        """The tags that stand; the careful ones only once the resident has said 现在看."""
+        names = names_of(await self._officers.names(connection))
         held = await rows_of.tags_of(connection, self._database.cipher, resident_id, now)
-        people = await self._officers.names(connection) if held else {}
-        by_slug = mind.library.taxonomy.by_slug
-        shown = [_show(each, by_slug[each.tag], people) for each in held if each.tag in by_slug]
-        return OwnFile(
-            tuple(each for each in shown if not each.tag.careful),
-            tuple(each for each in shown if each.tag.careful),
-            tuple(await self._requests.waiting(connection, resident_id)),
+        by_slug = self._content.library.taxonomy.by_slug
+        shown = [
+            each
+            for each in held
+            if careful or (each.tag in by_slug and not by_slug[each.tag].careful)
+        ]
+        await self._record(connection, resident_id, "file.own_view")
+        lines = [self._line(number, each, names) for number, each in enumerate(shown, 1)]
+        return OwnFile(tuple(lines), len(held) - len(shown))
+
+    async def copy(
+        self, connection: AsyncConnection, resident_id: str, now: datetime
+    ) -> dict[str, Any]:
+        """给我一份: everything that is kept of the resident, as plain values for JSON."""
+        cipher = self._database.cipher
+        names = names_of(await self._officers.names(connection))
+        tags = await connection.execute(
+            select(ASSIGNMENT)
+            .where(ASSIGNMENT.c.resident_id == resident_id)
+            .order_by(ASSIGNMENT.c.id)
+        )
+        said = await connection.execute(
+            select(INBOX.c.sent_at, INBOX.c.body)
+            .join(IDENTITY, IDENTITY.c.id == INBOX.c.conversation_id)
+            .where(IDENTITY.c.resident_id == resident_id)
+            .order_by(INBOX.c.id)
+        )
+        asked = await connection.execute(
+            select(REQUEST).where(REQUEST.c.resident_id == resident_id).order_by(REQUEST.c.id)
+        )
+        contacts = await self._files.contacts_of(connection, resident_id)
+        await self._record(connection, resident_id, "file.own_copy")
+        return {
+            "标签": [self._tag(rows_of.held(cipher, row), names) for row in tags],
+            "联系方式": {kind.value: list(values) for kind, values in contacts.items()},
+            "同意": [
+                {"种类": each.kind.value, "同意": each.given, "时间": _when(each.said_at)}
+                for each in await self._consents.newest(connection, resident_id)
+            ],
+            "请求": [
+                {
+                    "编号": row.code,
+                    "内容": cipher.open(REQUEST_TEXT, row.text),
+                    "状态": row.state.value,
+                    "答复期限": _when(row.due_at),
+                }
+                for row in asked
+            ],
+            "来信": [
+                {
+                    "时间": _when(row.sent_at),
+                    "内容": cipher.open_json(BODY, row.body).get("text", ""),
+                }
+                for row in said
+            ],
+            "谁看过": [
+                {"时间": _when(each.at), "谁": each.by, "事由": each.reason}
+                for each in await self._files.readings_of(connection, resident_id, names)
+            ],
+        }
+
+    def _line(self, number: int, held: Held, names: Names) -> OwnLine:
+        tag = self._content.library.taxonomy.by_slug.get(held.tag)
+        return OwnLine(
+            number,
+            held.tag,
+            tag.name if tag else held.tag,
+            _by(held, names),
+            _day(held.started_at),
+            held.reason,
+            _day(held.expires_at) if held.expires_at is not None else "长期",
         )
 
-    async def readers(
-        self, connection: AsyncConnection, mind: Mind, resident_id: str, now: datetime
-    ) -> str:
-        """Who opened the file of late, and why; in words."""
-        rows = (
-            await connection.execute(
-                select(AUDIT.c.at, AUDIT.c.actor, AUDIT.c.reason)
-                .where(
-                    AUDIT.c.object == f"resident:{resident_id}",
-                    AUDIT.c.action.in_(_READS),
-                    AUDIT.c.at > now - _READS_BACK,
-                )
-                .order_by(AUDIT.c.id.desc())
-                .limit(_READS_SHOWN)
-            )
-        ).all()
-        if not rows:
-            return mind.speech.say("readers_none")
-        name = names_of(await self._officers.names(connection))
-        lines = [
-            mind.speech.say(
-                "readers_line",
-                day=day_of(row.at, now),
-                who=name(_officer(row.actor)),
-                why=next((why for why in _WHY_READ if row.reason.startswith(why)), "工作"),
-            )
-            for row in rows
-        ]
-        return mind.speech.say("readers", lines="\n".join(lines))
+    def _tag(self, held: Held, names: Names) -> dict[str, str]:
+        line = self._line(0, held, names)
+        return {
+            "名称": line.name,
+            "谁记的": line.by,
+            "依据": line.reason,
+            "开始": _when(held.started_at),
+            "到期": _when(held.expires_at) if held.expires_at is not None else "长期",
+            "结束": _when(held.ended_at) if held.ended_at is not None else "",
+        }
+
+    async def _record(self, connection: AsyncConnection, resident_id: str, action: str) -> None:
+        who = f"resident:{resident_id}"
+        await self._audit.record(connection, Event(who, action, who))
 
 
-def _officer(actor: str) -> int | None:
-    kind, _, id_ = actor.partition(":")
-    return int(id_) if kind == "officer" and id_.isdigit() else None
-
-
-def _show(held: Held, tag: Tag, people: Mapping[int, Signed]) -> Shown:
+def _by(held: Held, names: Names) -> str:
     if held.source is TagSource.RESIDENT:
-        return Shown(held, tag, "您", GROUNDS[Ground.OWN_CHOICE])
-    if held.source is TagSource.SYSTEM:
-        return Shown(held, tag, "系统", "完成后自动记的")
-    officer = held.confirmed_by or held.officer_id
-    named = officer is not None and officer in people and people[officer].role in _SIGNING
-    who = names_of(people)(officer) if named else "值班人员"
-    if held.reason.startswith(_SAID):
-        return Shown(held, tag, who, f"您说过“{held.reason.removeprefix(_SAID)}”")
-    # An officer's own words may tell of others: the ground is what the resident is owed.
-    return Shown(held, tag, who, f"依据{GROUNDS[held.ground]}")
+        return "您自己"
+    return names(held.confirmed_by if held.confirmed_by is not None else held.officer_id)
 
 
-_SIGNING = (Role.POLICE, Role.AUXILIARY)
-
-
-def list_words(
-    mind: Mind, file: OwnFile, now: datetime, private: bool, head: str = ""
-) -> tuple[str, tuple[Option, ...]]:
-    """The list and its buttons; the careful ones only once they were asked for."""
-    speech = mind.speech
-    tags = file.careful if private else file.general
-    first = len(file.general) + 1 if private else 1
-    key = "file_private_head" if private else "file"
-    lines = [head] if head else []
-    if tags:
-        lines.append(speech.say(key, n=len(tags)))
-    elif private:
-        lines.append(speech.say("private_closed"))
-    elif not file.careful:
-        lines.append(speech.say("file_empty"))
-    room = _LIST_BYTES
-    for number, shown in enumerate(tags, first):
-        line = line_of(mind, shown, number, now)
-        room -= len(line.encode())
-        if room < 0:
-            lines.append(speech.say("file_more", n=first + len(tags) - number))
-            break
-        lines.append(line)
-    if not private:
-        lines += [
-            speech.say(
-                "file_request", what=REQUESTS[one.kind], day=day_of(one.due_at, now), code=one.code
-            )
-            for one in file.requests
-        ]
-    if tags:
-        lines.append(speech.say("file_end"))
-    options = [
-        Option(f"tag-item-{shown.held.id}", label(f"{number} {shown.tag.name}"))
-        for number, shown in enumerate(tags[:_BUTTONS], first)
-    ]
-    if file.careful and not private:
-        lines.append(speech.say("file_private", n=len(file.careful)))
-        options.append(Option("file-private", "现在看"))
-    if tags:
-        options.append(Option("file-fine", "都对"))
-    options += [
-        Option("file-export", "给我一份"),
-        Option("erase", "全部删除"),
-        Option("file-readers", "谁看过"),
-    ]
-    return "\n".join(lines), tuple(options)
-
-
-def line_of(mind: Mind, shown: Shown, number: int, now: datetime) -> str:
-    """1 财务人员，辅警王芳6月3日记，依据您的同意，到2027年6月3日."""
-    return mind.speech.say(
-        "file_line",
-        i=number,
-        name=shown.tag.name,
-        who=shown.who,
-        day=day_of(shown.held.started_at, now),
-        why=shown.why,
-        until=until_of(shown.held.expires_at, now),
-    )
-
-
-def item_words(mind: Mind, shown: Shown, now: datetime) -> tuple[str, tuple[Option, ...]]:
-    """One tag in full, and what can be done about it."""
-    text = mind.speech.say(
-        "item",
-        name=shown.tag.name,
-        definition=shown.tag.definition,
-        who=shown.who,
-        day=day_of(shown.held.started_at, now),
-        why=shown.why,
-        purposes=purposes_of(shown.tag),
-        until=until_of(shown.held.expires_at, now),
-    )
-    id_ = shown.held.id
-    return text, (
-        Option(f"tag-correct-{id_}", "不对，要改"),
-        Option(f"tag-delete-{id_}", "删掉"),
-        Option(f"tag-object-{id_}", "不同意记"),
-        Option("file", "回到清单"),
-    )
-
-
-def purposes_of(tag: Tag) -> str:
-    return "、".join(PURPOSES[purpose] for purpose in tag.purposes)
-
-
-def until_of(expires_at: datetime | None, now: datetime) -> str:
-    return f"到{day_of(expires_at, now)}" if expires_at else "长期，两年问一次"
-
-
-def life_of(tag: Tag) -> str:
-    """How long a tag that is noted now will stand."""
-    return f"{tag.expires_days} 天后自动删" if tag.expires_days else "长期，两年问一次"
-
-
-def day_of(moment: datetime, now: datetime) -> str:
-    """6月3日, with its year where that is not this one."""
+def _day(moment: datetime) -> str:
     local = moment.astimezone(LOCAL)
-    year = "" if local.year == now.astimezone(LOCAL).year else f"{local.year}年"
-    return f"{year}{local.month}月{local.day}日"
+    return f"{local.month}月{local.day}日"
+
+
+def _when(moment: datetime) -> str:
+    return f"{moment.astimezone(LOCAL):%Y-%m-%d %H:%M}"

@@ -5,7 +5,7 @@ leaves to a person becomes a request with a deadline.
 """
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
@@ -20,12 +20,15 @@ from jingxiaowei.pipeline.dialogue import Topic
 from jingxiaowei.pipeline.messages import Channel, Option
 from jingxiaowei.pipeline.rights_asked import Asked, Deed, RightAsked
 from jingxiaowei.services.audit import Audit, Event
+from jingxiaowei.services.choices import Choices
 from jingxiaowei.services.consents import Consents
+from jingxiaowei.services.ledger import Effects
 from jingxiaowei.services.own_export import Exports
-from jingxiaowei.services.own_file import (
+from jingxiaowei.services.own_requests import Opened, OwnRequests
+from jingxiaowei.services.own_view import (
     GROUNDS,
     REQUESTS,
-    OwnFiles,
+    OwnViews,
     Shown,
     day_of,
     item_words,
@@ -33,15 +36,12 @@ from jingxiaowei.services.own_file import (
     list_words,
     purposes_of,
 )
-from jingxiaowei.services.requests import Opened, Requests
-from jingxiaowei.services.tagging import Tagging
 from jingxiaowei.services.tagging_values import (
     ConsentNeededError,
     HeldByLawError,
     TagRefusedError,
 )
-from jingxiaowei.store.engine import Database
-from jingxiaowei.store.file_tables import ConsentKind, Minor, RequestKind, RequestState
+from jingxiaowei.store.file_tables import ConsentKind, Minor, RequestKind
 from jingxiaowei.store.tables import RESIDENT
 
 _NOTHING_ASKED = Asked()
@@ -94,19 +94,17 @@ class OwnRights:
 
     def __init__(
         self,
-        database: Database,
         content: Content,
         audit: Audit,
-        tagging: Tagging,
+        choices: Choices,
         consents: Consents,
-        requests: Requests,
-        files: OwnFiles,
+        requests: OwnRequests,
+        files: OwnViews,
         exports: Exports,
     ) -> None:
-        self._database = database
         self._content = content
         self._audit = audit
-        self._tagging = tagging
+        self._choices = choices
         self._consents = consents
         self._requests = requests
         self._files = files
@@ -128,14 +126,29 @@ class OwnRights:
             Deed.ERASE: self._erase,
         }
 
-    async def lock(self, connection: AsyncConnection, residents: list[str]) -> None:
-        """Hold the residents' files, in the one order in which everybody takes them."""
+    async def exercise_all(
+        self, connection: AsyncConnection, effects: Sequence[Effects], now: datetime
+    ) -> None:
+        """Do the deeds of a batch, and put what the files say into its decisions."""
+        asking = [effect for effect in effects if effect.decision and effect.decision.right]
+        residents = {effect.thread.resident_id for effect in asking}
+        # In the order in which everybody takes them, before the audit's lock: no deadlock.
         await connection.execute(
             select(RESIDENT.c.id)
             .where(RESIDENT.c.id.in_(residents))
             .order_by(RESIDENT.c.id)
             .with_for_update(key_share=True)
         )
+        for effect in asking:
+            assert effect.decision is not None  # the list above holds no other
+            thread = effect.thread
+            turned = Turned(
+                thread.resident_id,
+                thread.row_ids[-1],
+                thread.channel,
+                "\n".join(m.text for m in effect.spoken if m.text),
+            )
+            effect.decision = await self.exercise(connection, turned, effect.decision, now)
 
     async def exercise(
         self, connection: AsyncConnection, turned: Turned, decision: Decision, now: datetime
@@ -224,7 +237,7 @@ class OwnRights:
                 case.turned.channel.value,
             )
         try:
-            await self._tagging.choose(
+            await self._choices.choose(
                 connection, case.resident, asked.tag, asked.on, now, case.turned.inbox_id
             )
         except ConsentNeededError:
@@ -261,7 +274,7 @@ class OwnRights:
         if shown is None:
             return self._gone(case)
         try:
-            await self._tagging.choose(
+            await self._choices.choose(
                 case.connection, case.resident, shown.held.tag, False, case.now
             )
         except HeldByLawError:
@@ -346,14 +359,7 @@ class OwnRights:
 
     async def _erase(self, case: _Case) -> None:
         """Confirmed: the worker that erases does it within moments, and says farewell."""
-        await self._requests.open(
-            case.connection,
-            case.resident,
-            RequestKind.ERASE,
-            "",
-            case.now,
-            RequestState.CONFIRMED,
-        )
+        await self._requests.confirm_erasure(case.connection, case.resident, case.now)
 
     async def _pointed_at(self, case: _Case) -> Shown | None:
         """The tag that is meant, if it stands on the resident's own file."""

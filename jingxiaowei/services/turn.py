@@ -122,6 +122,7 @@ class Turn:
             brief=thread.brief,
             traces=thread.traces,
             by_officer=officer is not None,
+            untold=thread.untold and _is_person(thread),
         )
         decision = _decide(mind, spoken, known, thread.conversation_id)
         DECIDED.labels(decision.kind).inc()
@@ -154,6 +155,12 @@ def _decide(mind: Mind, spoken: Sequence[Incoming], known: Known, conversation: 
             urgent=True,
             reasons=(Reason("turn", "处理出错，转人工"),),
         )
+
+
+def _is_person(thread: Thread) -> bool:
+    """Whether a resident reads: a browser says that it comes in, a script of the demo does not."""
+    kinds = {message.kind for message in thread.messages}
+    return thread.channel is Channel.WECOM_KF or MessageKind.ENTER in kinds
 
 
 def _holder(thread: Thread) -> tuple[Holder, datetime | None]:

@@ -10,20 +10,17 @@ from sqlalchemy import select
 from jingxiaowei.content.model import Library
 from jingxiaowei.pipeline.decide import Mind
 from jingxiaowei.pipeline.messages import Channel, Outcome, Outgoing, Receipt
-from jingxiaowei.services import alerts_house
+from jingxiaowei.services import alerts_house, files_house, own_house
 from jingxiaowei.services.audit import Audit
 from jingxiaowei.services.bell import Bell
-from jingxiaowei.services.files_rights import FileRights
 from jingxiaowei.services.inbox import Inbox
 from jingxiaowei.services.leases import Leases
 from jingxiaowei.services.ledger import Ledger
 from jingxiaowei.services.media import MediaKeeper
-from jingxiaowei.services.minors import Minors
 from jingxiaowei.services.notice_delivery import NoTeller
 from jingxiaowei.services.officers import Officers
 from jingxiaowei.services.outbox import Outbox
 from jingxiaowei.services.roster import Roster
-from jingxiaowei.services.suggestions import Suggestions
 from jingxiaowei.services.turn import Turn
 from jingxiaowei.store.engine import Database
 
@@ -88,10 +85,11 @@ def make_spine(database: Database, mind: Mind, folder: Path = Path("unused")) ->
     roster, officers = Roster(database, content), Officers(database, audit)
     media = MediaKeeper(database, bell, folder, None)
     alerts = alerts_house.build(database, bell, content, audit, officers, NoTeller(), media)
-    rights = FileRights(audit)
-    suggestions = Suggestions(database, audit, content, officers, rights)
-    minors = Minors(database, audit, content, rights)
-    ledger = Ledger(database, bell, alerts.alerts, alerts.contacts, suggestions, minors)
+    files = files_house.build(database, bell, content, audit, officers, media)
+    own = own_house.build(database, content, audit, officers, files)
+    ledger = Ledger(
+        database, bell, alerts.alerts, alerts.contacts, files.suggestions, files.minors, own.rights
+    )
     senders = dict.fromkeys(Channel, far)
     return Spine(
         database,

@@ -275,10 +275,10 @@ async def test_residents_choose_for_themselves(filing: Filing) -> None:
 async def test_a_fact_is_recorded_by_itself(filing: Filing) -> None:
     who = await filing.resident(agreed=False)
     async with filing.database.write() as connection:
-        assert await filing.tagging.note_fact(connection, who, "quiz_done", filing.now)
-        assert not await filing.tagging.note_fact(connection, who, "quiz_done", filing.now)
+        assert await filing.house.choices.note_fact(connection, who, "quiz_done", filing.now)
+        assert not await filing.house.choices.note_fact(connection, who, "quiz_done", filing.now)
         with pytest.raises(TagRefusedError, match="不是系统"):
-            await filing.tagging.note_fact(connection, who, "finance_staff", filing.now)
+            await filing.house.choices.note_fact(connection, who, "finance_staff", filing.now)
 
 
 async def test_ending_and_renewing(filing: Filing) -> None:
@@ -310,3 +310,13 @@ async def test_what_ran_out_makes_room(filing: Filing) -> None:
     first, second = await filing.assignments()
     assert (first.ended_because, first.ended_at) == (Ended.EXPIRED, first.expires_at)
     assert second.ended_at is None
+
+
+async def test_a_lasting_choice_is_kept_when_asked(filing: Filing) -> None:
+    who = await filing.resident()
+    await filing.choose(who, "pref_call")
+    filing.pass_time(days=731)
+    assert (await filing.choose(who, "pref_call")).did is Did.APPLIED
+    old, new = await filing.assignments()
+    assert (old.ended_because, new.ended_at) == (Ended.REPLACED, None)
+    assert (await filing.choose(who, "pref_call")).did is Did.ALREADY

@@ -146,7 +146,7 @@ async def test_a_forwarded_conversation_is_screened_too(shift: Shift) -> None:
 
     town = shift.town
     await town.sends("wmLunch", "merged_msg", merged(("小李", "中午吃啥"), ("小王", "食堂")))
-    assert (await town.hears("wmLunch")).text == town.line("merged_read")
+    assert (await town.hears("wmLunch")).text.endswith(town.line("merged_read"))
     assert not await town.rows(ALERT)
     await town.sends("wmMerged", "merged_msg", merged(("张总", ORDER), ("会计", "好的张总")))
     await town.hears("wmMerged")

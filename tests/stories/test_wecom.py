@@ -171,7 +171,7 @@ async def test_whatever_is_sent_gets_a_fitting_reaction(town: Town) -> None:
     for kind in bodies:
         expected = kind if kind in {"voice", "video", "file", "location", "link"} else "other_kind"
         reply = await town.hears(f"wm-{kind}")
-        assert reply.text == town.line(expected)
+        assert reply.text.endswith(town.line(expected))
         assert ("human", "转人工") in reply.options
     await a_picture_is_kept_for_a_person(town)
     await a_picture_right_after_entering_is_not_lost(town)
@@ -244,7 +244,7 @@ async def test_a_person_takes_over_and_leaves(settings: Settings, fake: FakeWeCo
 
 async def on_request_a_servicer_takes_over(town: Town) -> None:
     asked = await town.says("wmHuman", "人工")
-    assert (await town.hears("wmHuman")).text == town.line("handoff")
+    assert (await town.hears("wmHuman")).text.endswith(town.line("handoff"))
     await town.handled(asked)
     conversation = town.fake.accounts[ACCOUNT].conversations["wmHuman"]
     assert (conversation.state, conversation.servicer) == (3, "zhou")
@@ -324,7 +324,7 @@ async def test_nobody_is_on_duty(settings: Settings, fake: FakeWeCom, tmp_path: 
             )
             for now in (before, datetime.now(UTC))
         }
-        assert reply in possible
+        assert reply.splitlines()[-1] in possible  # the rules stand before a first answer
         assert (ticket.need, ticket.state, ticket.area) == (
             "human",
             TicketState.OPEN,
@@ -428,7 +428,8 @@ async def the_last_of_five_is_kept_for_an_emergency(town: Town) -> None:
     assert (row.state, row.urgent) == (OutboxState.REFUSED, False)
     assert "five" in row.reason
     assert not town.phone("wmFour")
-    assert (await town.hears("wmUrgent")).text == town.line("injury")
+    # Help first, the rules behind it.
+    assert (await town.hears("wmUrgent")).text.startswith(town.line("injury"))
     # Their next message makes room again.
     await town.says("wmFour", QUESTION)
     assert ANSWER in (await town.hears("wmFour")).text

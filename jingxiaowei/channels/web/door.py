@@ -1,22 +1,31 @@
 """The chat page's routes: each hands a message in, or shows what was said."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 
 import aiohttp_jinja2
 from aiohttp import web
 
 from jingxiaowei.channels.web.intake import Gate, clean_text, make_enter, make_message
 from jingxiaowei.channels.web.pages import clock, last_number, live_number, page_app
-from jingxiaowei.channels.web.port import Chat, Limits, Say
+from jingxiaowei.channels.web.port import Chat, Exports, Limits, Say
 from jingxiaowei.channels.web.rates import Buckets
-from jingxiaowei.channels.web.refusals import OTHER_SITE, RefusedError, json_response, not_stored
+from jingxiaowei.channels.web.refusals import (
+    EXPORT_OVER,
+    OTHER_SITE,
+    RefusedError,
+    json_response,
+    not_stored,
+)
 from jingxiaowei.channels.web.scripts import Scripts
 from jingxiaowei.channels.web.sessions import Session, Sessions, same_origin
 from jingxiaowei.channels.web.streams import Streams
 from jingxiaowei.channels.web.uploads import parse_form, read_body, read_picture
+from jingxiaowei.content.tag_model import Tag, TagGroup
 from jingxiaowei.errors import StoreError
 from jingxiaowei.pipeline.messages import Incoming, MessageKind
+from jingxiaowei.services.own_view import purposes_of
 from jingxiaowei.services.transcript import Line
 from jingxiaowei.settings import Settings
 
@@ -26,25 +35,31 @@ _WELCOME_SECONDS, _FORM_SECONDS = 1.0, 3.0
 
 
 def make_chat(
-    chat: Chat, settings: Settings, say: Say, limits: Limits | None = None
+    chat: Chat,
+    settings: Settings,
+    say: Say,
+    limits: Limits | None = None,
+    exports: Exports | None = None,
 ) -> web.Application:
     """The application for ``add_subapp("/chat", …)``; without routes while the page is off.
 
     Args:
         say: speaks a line of the voice; the page asks for ``rate`` and ``image_bad``.
+        exports: hands residents the copy of their data that they asked for in the conversation.
     """
     if not settings.chat_open:
         return web.Application()
     limits = limits or Limits()
     sessions = Sessions(settings.secret_key.get_secret_value(), secure=not settings.demo)
     gate = Gate(Buckets(limits.address), say, settings.trusted_proxy)
-    door = _Door(chat, sessions, gate, say, limits)
+    door = _Door(chat, sessions, gate, say, limits, exports)
     streams = Streams(chat, sessions, limits)
     app = page_app(settings, "/chat")
     app.router.add_get("", door.page, allow_head=False)
     app.router.add_get("/", _to_page)
     app.router.add_post("/send", door.send)
     app.router.add_post("/images", door.images)
+    app.router.add_get(r"/export/{name:[0-9A-Z]{5}\.(?:txt|json)}", door.export, allow_head=False)
     app.router.add_get("/events", streams.events, allow_head=False)
     app.on_shutdown.append(streams.close)
     if settings.demo:
@@ -54,15 +69,31 @@ def make_chat(
     return app
 
 
-def make_privacy(settings: Settings) -> web.Application:
-    """The application for ``add_subapp("/privacy", …)``: 个人信息处理规则, open to everybody."""
+def make_privacy(
+    settings: Settings, groups: Callable[[], Sequence[TagGroup]] = tuple
+) -> web.Application:
+    """The application for ``add_subapp("/privacy", …)``: 个人信息处理规则, open to everybody.
+
+    Args:
+        groups: the tag groups of the moment, listed in full.
+    """
 
     async def rules(request: web.Request) -> web.Response:
-        return aiohttp_jinja2.render_template("privacy.html", request, {})
+        listed = [(group.name, [_listed(tag) for tag in group.tags]) for group in groups()]
+        count = sum(len(tags) for _, tags in listed)
+        context = {"groups": listed, "count": count}
+        return aiohttp_jinja2.render_template("privacy.html", request, context)
 
     app = page_app(settings, "/privacy")
     app.router.add_get("", rules)
     return app
+
+
+def _listed(tag: Tag) -> str:
+    """财务人员（防骗提醒，365 天）."""
+    life = f"{tag.expires_days} 天" if tag.expires_days else "到您取消"
+    careful = "，较私密" if tag.careful else ""
+    return f"{tag.name}（{purposes_of(tag)}，{life}{careful}）"
 
 
 async def _to_page(_request: web.Request) -> web.Response:
@@ -71,9 +102,16 @@ async def _to_page(_request: web.Request) -> web.Response:
 
 class _Door:
     def __init__(
-        self, chat: Chat, sessions: Sessions, gate: Gate, say: Say, limits: Limits
+        self,
+        chat: Chat,
+        sessions: Sessions,
+        gate: Gate,
+        say: Say,
+        limits: Limits,
+        exports: Exports | None,
     ) -> None:
         self._chat = chat
+        self._exports = exports
         self._sessions = sessions
         self._gate = gate
         self._say = say
@@ -137,6 +175,26 @@ class _Door:
             return await self._accept(request, session, message)
         except (RefusedError, StoreError) as fault:
             return await self._refuse(request, session, fault)
+
+    async def export(self, request: web.Request) -> web.Response:
+        """The copy that a resident asked for: for the session that asked, and once."""
+        session = self._sessions.of(request)
+        try:
+            self._gate.admit(request)
+            found = None
+            if self._exports is not None and not session.new:
+                name = request.match_info["name"]
+                found = await self._exports.take(session.sender, name, datetime.now(UTC))
+            if found is None:
+                raise RefusedError(410, EXPORT_OVER)
+        except (RefusedError, StoreError) as fault:
+            return await self._refuse(request, session, fault)
+        return web.Response(
+            body=found.data,
+            content_type=found.content_type,
+            charset="utf-8",
+            headers={"Content-Disposition": f'attachment; filename="{found.name}"'},
+        )
 
     async def _accept(
         self, request: web.Request, session: Session, message: Incoming

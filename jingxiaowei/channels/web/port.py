@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from jingxiaowei.pipeline.messages import Incoming
+from jingxiaowei.services.own_export import Download
 from jingxiaowei.services.transcript import Line, Reply
 
 Say = Callable[[str], str]  # speaks a line of the voice
@@ -19,8 +21,9 @@ class Chat(Protocol):
     async def history(self, sender: str, limit: int = 60) -> list[Line]:
         """The newest lines of both sides, oldest first."""
 
-    async def lines_after(self, sender: str, after: int) -> list[Line]:
-        """The bot's and officers' lines with a greater number, oldest first."""
+    async def lines_after(self, sender: str, after: int) -> list[Line] | None:
+        """The bot's and officers' lines with a greater number, oldest first; None where the line
+        ``after`` was erased."""
 
     async def wait(self, sender: str, seconds: float) -> None:
         """Return when a line may be there, or after some seconds."""
@@ -30,6 +33,13 @@ class Chat(Protocol):
 
     async def reply_to(self, message_id: str, sender: str, seconds: float) -> Reply | None:
         """The reply to a message, waited for at most some seconds."""
+
+
+class Exports(Protocol):
+    """Where a resident's copy of their own data comes from. May raise StoreError."""
+
+    async def take(self, sender: str, name: str, now: datetime) -> Download | None:
+        """The download of that name, once; None where it is not theirs, used, or too old."""
 
 
 @dataclass(frozen=True, slots=True)

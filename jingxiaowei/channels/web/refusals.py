@@ -12,6 +12,8 @@ TEXT_CHARACTERS = 10_000
 TOO_LONG = f"这段太长了，最多 {TEXT_CHARACTERS:,} 字。请只说最要紧的。"
 OTHER_SITE = "这一条不是从本页发来的，没有收。请打开聊天页再发。"
 
+EXPORT_OVER = "这份已经下载过，或过了时间。回“给我一份”，再给您备一份。"
+
 
 class RefusedError(JingxiaoweiError):
     """A request is turned down; ``retry_after`` in seconds, if waiting helps."""

@@ -14,6 +14,7 @@ from jingxiaowei.errors import StoreError
 
 _NUMBER = re.compile(r"[0-9]{1,18}")
 _RETRY = b"retry: 3000\n\n"
+_GONE = b"event: gone\ndata: 1\n\n"
 _BEAT = b"event: beat\ndata: 1\n\n"  # a comment would not reach the page's script
 
 
@@ -77,6 +78,10 @@ class Streams:
             try:
                 await asyncio.sleep(0)
                 lines = await self._chat.lines_after(sender, after)
+                if lines is None:
+                    # What the page shows is erased: it clears itself, and begins anew.
+                    await response.write(_GONE)
+                    after, lines = 0, []
                 for line in lines:
                     await response.write(event(request, line))
                     after, written = line.number, time()

@@ -64,6 +64,7 @@ function complain(text) {
 function retireOptions() {
   const held = document.activeElement;
   for (const button of log.querySelectorAll(".options button:enabled")) button.disabled = true;
+  for (const link of log.querySelectorAll(".options a")) link.removeAttribute("href");
   return held.disabled;
 }
 
@@ -278,6 +279,13 @@ function take(event) {
   if (reading) speak(line);
 }
 
+// The conversation was erased. The newest line stays in sight: it may be the receipt.
+function forget() {
+  alive();
+  after = 0;
+  [...log.children].slice(0, -1).forEach((line) => line.remove());
+}
+
 // Only the tab in front holds a connection: browsers allow few of them to one host.
 function listen() {
   clearTimeout(comeBack);
@@ -286,6 +294,7 @@ function listen() {
   source = new EventSource(`/chat/events?after=${after}`);
   source.addEventListener("open", alive);
   source.addEventListener("beat", alive);
+  source.addEventListener("gone", forget);
   source.addEventListener("message", take);
   source.addEventListener("error", () => {
     if (source.readyState === EventSource.CLOSED) comeBack = setTimeout(listen, 5000);

@@ -16,6 +16,7 @@ from pydantic import (
 )
 
 from jingxiaowei.content.scam_model import ScamBook
+from jingxiaowei.content.tag_model import Taxonomy
 from jingxiaowei.content.taught import Taught
 
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=60)]
@@ -254,6 +255,7 @@ class Library:
     judge: JudgeWeights
     taught: Taught
     scams: ScamBook = field(default_factory=ScamBook)
+    taxonomy: Taxonomy = field(default_factory=Taxonomy)
     unit_name: str = ""
     by_id: Mapping[str, FaqEntry] = field(default_factory=dict)
 

@@ -15,8 +15,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from jingxiaowei.errors import PermissionDeniedError
 from jingxiaowei.services.audit import Audit, Event
 from jingxiaowei.services.officers import Signed
+from jingxiaowei.services.scopes import Scope, scope_of
 from jingxiaowei.store.alert_tables import AlertState
-from jingxiaowei.store.tables import AREA, SHIFT, Role
+from jingxiaowei.store.tables import AREA, Role
 
 
 class Act(StrEnum):
@@ -68,17 +69,6 @@ _PROPOSABLE = frozenset({Act.CONFIRM_LOST, Act.CORRECT, Act.REOPEN, Act.DETACH})
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
-    """The areas whose alerts an officer sees; the county desk sees all."""
-
-    areas: frozenset[str]
-    everywhere: bool
-
-    def covers(self, area: str) -> bool:
-        return self.everywhere or area in self.areas
-
-
-@dataclass(frozen=True, slots=True)
 class Subject:
     """What the gate needs to know of an alert."""
 
@@ -96,14 +86,7 @@ class Rights:
 
     async def scope(self, connection: AsyncConnection, officer: Signed, now: datetime) -> Scope:
         """The officer's own area, and those they are on duty for now."""
-        shifts = await connection.execute(
-            select(SHIFT.c.area).where(
-                SHIFT.c.officer_id == officer.id, SHIFT.c.starts_at <= now, SHIFT.c.ends_at > now
-            )
-        )
-        areas = {officer.area, *(row.area for row in shifts)}
-        desk = (await connection.execute(select(AREA.c.slug).where(AREA.c.desk))).scalar_one()
-        return Scope(frozenset(areas), desk in areas)
+        return await scope_of(connection, officer, now)
 
     async def allow(
         self,

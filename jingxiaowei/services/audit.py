@@ -1,6 +1,7 @@
 """操作留痕: the one way into the audit trail. Each event's digest covers the one before it."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -36,13 +37,20 @@ class Audit:
 
     async def record(self, connection: AsyncConnection, event: Event) -> None:
         """Append within the caller's transaction: the deed and its trace stand or fall together."""
+        await self.record_many(connection, [event])
+
+    async def record_many(self, connection: AsyncConnection, events: Sequence[Event]) -> None:
+        """Append events in order, for what was done to many at once."""
+        if not events:
+            return
         await self._database.lock_leases(connection)  # one chain: one writer at a time
         last = select(AUDIT.c.digest).order_by(AUDIT.c.id.desc()).limit(1)
         previous = (await connection.execute(last)).scalar() or _START
         at = datetime.now(UTC)
-        await connection.execute(
-            insert(AUDIT),
-            [
+        rows = []
+        for event in events:
+            digest = _digest(previous, at, event)
+            rows.append(
                 {
                     "at": at,
                     "actor": event.actor,
@@ -50,10 +58,11 @@ class Audit:
                     "object": event.object,
                     "reason": event.reason,
                     "previous": previous,
-                    "digest": _digest(previous, at, event),
+                    "digest": digest,
                 }
-            ],
-        )
+            )
+            previous = digest
+        await connection.execute(insert(AUDIT), rows)
 
     async def verify(self) -> int | None:
         """The id of the first event that does not follow from the one before, or None."""

@@ -7,7 +7,7 @@ must be found again stands beside it as a keyed hash. Times are aware and in UTC
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import BigInteger, Index, LargeBinary, text
+from sqlalchemy import BigInteger, Column, Index, LargeBinary, String, text
 from sqlmodel import Field, SQLModel
 
 from jingxiaowei.store.columns import KEYED as _KEYED
@@ -95,7 +95,12 @@ class Resident(SQLModel, table=True):
     __tablename__ = "resident"
     __table_args__ = _KEYED
     id: str = Field(primary_key=True, max_length=32)
-    area: str | None = Field(default=None, foreign_key="area.slug")
+    area: str | None = Field(default=None, foreign_key="area.slug", index=True)
+    officer_id: int | None = Field(default=None, sa_type=BigInteger, index=True)  # 责任民警
+    # The database's default, not Python's: the inbox writes residents without knowing of it.
+    minor: str = Field(
+        default="none", sa_column=Column(String(20), server_default="none", nullable=False)
+    )
     created_at: datetime = _moment()
 
 

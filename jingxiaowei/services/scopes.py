@@ -1,0 +1,33 @@
+"""辖区: whose alerts and files an officer sees."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from jingxiaowei.services.officers import Signed
+from jingxiaowei.store.tables import AREA, SHIFT
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """The areas that an officer sees; the county desk sees all, and what has no area yet."""
+
+    areas: frozenset[str]
+    everywhere: bool
+
+    def covers(self, area: str | None) -> bool:
+        return self.everywhere or area in self.areas
+
+
+async def scope_of(connection: AsyncConnection, officer: Signed, now: datetime) -> Scope:
+    """The officer's own area, and those they are on duty for now."""
+    shifts = await connection.execute(
+        select(SHIFT.c.area).where(
+            SHIFT.c.officer_id == officer.id, SHIFT.c.starts_at <= now, SHIFT.c.ends_at > now
+        )
+    )
+    areas = {officer.area, *(row.area for row in shifts)}
+    desk = (await connection.execute(select(AREA.c.slug).where(AREA.c.desk))).scalar_one()
+    return Scope(frozenset(areas), desk in areas)

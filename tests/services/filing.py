@@ -1,0 +1,133 @@
+"""Residents' files on a real database, with a small taxonomy of our own making."""
+
+from copy import copy
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import select, update
+
+from jingxiaowei.pipeline.decide import Mind
+from jingxiaowei.pipeline.messages import Channel
+from jingxiaowei.services.consents import Consents
+from jingxiaowei.services.files_rights import FileRights
+from jingxiaowei.services.inbox import conversation_id
+from jingxiaowei.services.officers import Signed
+from jingxiaowei.services.suggestions import Raised, Suggestions
+from jingxiaowei.services.tagging import Tagging
+from jingxiaowei.store.engine import Database
+from jingxiaowei.store.file_tables import ASSIGNMENT, ConsentKind
+from jingxiaowei.store.tables import AUDIT, INBOX, RESIDENT, Role
+from tests.conftest import said
+from tests.services.conftest import Content, Spine, make_spine
+
+PASSWORD = "a password of ours"
+WHY = "本人说的"
+
+
+@dataclass
+class Filing:
+    """A spine with files beside it."""
+
+    spine: Spine
+    tagging: Tagging
+    suggestions: Suggestions
+    consents: Consents
+    now: datetime = field(default_factory=lambda: datetime.now(UTC).replace(microsecond=0))
+    _next: int = 0
+
+    @property
+    def database(self) -> Database:
+        return self.spine.database
+
+    async def resident(
+        self, name: str = "resident-1", area: str | None = None, agreed: bool = True
+    ) -> str:
+        """Somebody who has said something, and agreed to tags."""
+        await self.hear(name, "你好")
+        id_ = conversation_id(self.database.cipher, Channel.WEB, "web", name)
+        async with self.database.write() as connection:
+            if area is not None:
+                await connection.execute(
+                    update(RESIDENT).where(RESIDENT.c.id == id_).values(area=area)
+                )
+            if agreed:
+                await self.consents.say(connection, id_, ConsentKind.TAGS, True, self.now)
+        return id_
+
+    async def hear(self, name: str, text: str) -> int:
+        """A resident says something; the message's row."""
+        self._next += 1
+        message = said(text, sender=name, message_id=f"m{self._next}", sent_at=self.now)
+        await self.spine.inbox.receive([message])
+        await self.spine.settle()
+        async with self.database.read() as connection:
+            rows = await connection.execute(select(INBOX.c.id).order_by(INBOX.c.id.desc()).limit(1))
+            id_: int = rows.scalar_one()
+        return id_
+
+    async def agree(self, resident: str, kind: ConsentKind, given: bool = True) -> int:
+        async with self.database.write() as connection:
+            return await self.consents.say(connection, resident, kind, given, self.now)
+
+    async def officer(
+        self, name: str, role: Role = Role.POLICE, area: str = "county-desk"
+    ) -> Signed:
+        account = f"acc-{len(name)}-{sum(map(ord, name)) % 9973}"
+        await self.spine.officers.add(account, role, PASSWORD, area, name, f"wx-{name}")
+        return await self.spine.officers.find(account)
+
+    async def raise_tag(
+        self, resident: str, tag: str, quote: str = "我是会计", **more: Any
+    ) -> None:
+        async with self.database.write() as connection:
+            raised = Raised(resident, tag, "H03", quote, **more)
+            await self.suggestions.raise_many(connection, [raised], self.now)
+
+    async def choose(self, resident: str, tag: str, on: bool = True) -> Any:
+        async with self.database.write() as connection:
+            return await self.tagging.choose(connection, resident, tag, on, self.now)
+
+    async def tags(self, resident: str, at: datetime | None = None) -> list[str]:
+        found = await self.tagging.tags_of(resident, at or self.now)
+        return [held.tag for held in found]
+
+    async def assignments(self) -> list[Any]:
+        async with self.database.read() as connection:
+            rows = await connection.execute(select(ASSIGNMENT).order_by(ASSIGNMENT.c.id))
+            return list(rows.all())
+
+    async def trail(self) -> list[str]:
+        async with self.database.read() as connection:
+            rows = await connection.execute(select(AUDIT.c.action).order_by(AUDIT.c.id))
+            return [row.action for row in rows]
+
+    def pass_time(self, **delta: float) -> datetime:
+        self.now += timedelta(**delta)
+        return self.now
+
+
+def _with_ages(mind: Mind) -> Mind:
+    """The shipped taxonomy; young, middle-aged and old shut each other out whatever it says."""
+    ages = (
+        ("young_adult", "middle_aged", "senior_60"),
+        ("young_adult", "middle_aged", "senior_70"),
+    )
+    taxonomy = mind.library.taxonomy
+    groups = tuple(
+        g.model_copy(update={"one_of": ages}) if g.slug == "family_life" else g
+        for g in taxonomy.groups
+    )
+    changed = copy(mind)
+    changed.library = replace(mind.library, taxonomy=replace(taxonomy, groups=groups))
+    return changed
+
+
+async def make_filing(database: Database, mind: Mind) -> Filing:
+    spine = make_spine(database, mind)
+    await spine.officers.sync_areas(mind.library)
+    content = Content(_with_ages(mind))
+    rights = FileRights(spine.audit)
+    suggestions = Suggestions(database, spine.audit, content, spine.officers, rights)
+    tagging = Tagging(database, spine.audit, content, spine.officers, rights, suggestions)
+    return Filing(spine, tagging, suggestions, Consents(database, spine.audit, content))

@@ -30,12 +30,13 @@ from jingxiaowei.channels.wecom.members import MemberSender
 from jingxiaowei.console import make_console
 from jingxiaowei.errors import SettingsError
 from jingxiaowei.pipeline.messages import Channel
-from jingxiaowei.services import alerts_house, alerts_samples
+from jingxiaowei.services import alerts_house, alerts_samples, files_house
 from jingxiaowei.services.alerts_house import AlertHouse
 from jingxiaowei.services.audit import Audit
 from jingxiaowei.services.bell import Bell
 from jingxiaowei.services.chat import ChatRoom, WebSender
 from jingxiaowei.services.curation import Curator
+from jingxiaowei.services.files_house import FileHouse
 from jingxiaowei.services.inbox import Inbox
 from jingxiaowei.services.leases import Leases
 from jingxiaowei.services.ledger import Ledger
@@ -73,6 +74,7 @@ class House:
     media: MediaKeeper
     reading: MediaReader
     alerts: AlertHouse
+    files: FileHouse
     sign_ins: SignIns
     outbox: Outbox
     retention: Retention
@@ -99,6 +101,7 @@ class House:
         self._start("notices", self.alerts.delivery.run)
         self._start("content", self.content.watch)
         self._start("retention", self.retention.run)
+        self._start("erasure", self.files.erasure.run)
         for i, turn in enumerate(self.turns):
             self._start(f"turn-{i}", turn.run)
         if self.puller is not None:
@@ -183,7 +186,8 @@ def _wire(settings: Settings, database: Database, session: aiohttp.ClientSession
     if api is not None:
         teller = CardTeller(api, settings.wecom_agent_id, settings.console_url)
     alerts = alerts_house.build(database, bell, content, audit, officers, teller, media)
-    ledger = Ledger(database, bell, alerts.alerts, alerts.contacts)
+    files = files_house.build(database, bell, content, audit, officers, media)
+    ledger = Ledger(database, bell, alerts.alerts, alerts.contacts, files.suggestions)
     # Two turns a process on PostgreSQL: while one waits for the database, the other thinks.
     turns = [
         Turn(Leases(database), ledger, content, roster, bell)
@@ -201,9 +205,10 @@ def _wire(settings: Settings, database: Database, session: aiohttp.ClientSession
         media,
         MediaReader(database, bell, media, Reader(), pictures.seen),
         alerts,
+        files,
         SignIns(database, officers, audit),
         Outbox(database, bell, senders),
-        Retention(database, audit, media),
+        Retention(database, audit, media, files.reviews, files.erasure),
         turns,
         api,
         kf_api,

@@ -25,10 +25,12 @@ db = typer.Typer(help="数据库。", no_args_is_help=True)
 officer = typer.Typer(help="民警、辅警、管理员、审计员的账号。", no_args_is_help=True)
 duty = typer.Typer(help="值班表。", no_args_is_help=True)
 audit = typer.Typer(help="操作留痕。", no_args_is_help=True)
+resident = typer.Typer(help="居民档案。", no_args_is_help=True)
 cli.add_typer(db, name="db")
 cli.add_typer(officer, name="officer")
 cli.add_typer(duty, name="duty")
 cli.add_typer(audit, name="audit")
+cli.add_typer(resident, name="resident")
 
 Value = TypeVar("Value")
 
@@ -264,6 +266,44 @@ def audit_verify() -> None:
         typer.echo(f"第 {broken} 条对不上：留痕被改动或删除过。", err=True)
         raise typer.Exit(1)
     typer.echo("未发现断链。")
+
+
+@resident.command("erase")
+def resident_erase(
+    resident_id: Annotated[str, typer.Argument(help="居民编号（32 位）")],
+    yes: Annotated[bool, typer.Option("--yes", help="不再问，直接删")] = False,
+    account: Annotated[
+        str | None, typer.Option("--officer", help="经办民警的账号；记入操作留痕")
+    ] = None,
+    reason: Annotated[str, typer.Option(help="依据，如“本人书面申请”")] = "本人要求",
+) -> None:
+    """删除一位居民的全部信息：先列出要删什么、依法留什么，确认后删除，并清理数据库文件。"""
+    from datetime import UTC
+
+    from jingxiaowei.app import House
+    from jingxiaowei.services.erasure import Erased
+    from jingxiaowei.services.erasure_words import in_words
+
+    async def look(house: House) -> Erased:
+        return await house.files.erasure.preview(resident_id)
+
+    async def run(house: House) -> tuple[Erased, bool]:
+        now = datetime.now(UTC)
+        # The farewell's words belong to the content; a command says it on the screen instead.
+        if account is None:
+            erased = await house.files.erasure.erase(resident_id, "command line", now)
+        else:
+            who = await house.officers.find(account)
+            erased = await house.files.erasure.erase_for(who, resident_id, reason, now)
+        return erased, await house.files.erasure.scrub_due(now)
+
+    typer.echo(in_words(_with_house(look)))
+    if not yes:
+        typer.confirm("删了找不回，确定删除吗？", abort=True)
+    erased, clean = _with_house(run)
+    typer.echo(f"已删除，回执 {erased.code}。")
+    if not clean:
+        typer.echo("数据库正忙，文件里的残留由夜间清理完成。")
 
 
 def main() -> None:

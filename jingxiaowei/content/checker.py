@@ -63,6 +63,7 @@ VOICE_FIELDS: dict[str, frozenset[str]] = {
     ),
     "correction": frozenset({"day", "finding", "action"}),
     "long": frozenset({"n"}),
+    "erased": frozenset({"code", "kept"}),
 }
 
 

@@ -9,6 +9,7 @@ from jingxiaowei.pipeline.dialogue import Topic
 from jingxiaowei.pipeline.messages import Option
 from jingxiaowei.pipeline.reasons import Candidate, Reason
 from jingxiaowei.pipeline.screen.values import Screening, Trace
+from jingxiaowei.pipeline.suggesting import Suggested
 
 
 class Kind(StrEnum):
@@ -95,5 +96,6 @@ class Decision:
     contact: Contact | None = None  # how the resident can be reached, for an open alert
     brief: bool | None = None  # short answers from here on, or no longer; None: as before
     topic: Topic | None = None  # what the conversation is about from here on; None: as before
+    suggested: tuple[Suggested, ...] = ()  # tags that the resident's words bring up
     urgent: bool = False  # may use the message slot that is kept for emergencies
     reasons: tuple[Reason, ...] = ()

@@ -25,6 +25,7 @@ from jingxiaowei.services.alerts_values import Sighting
 from jingxiaowei.services.bell import Bell, Stage
 from jingxiaowei.services.leases import TOPIC, TRACES, Thread, recalled_key
 from jingxiaowei.services.purposes import DECISION, OUT_BODY
+from jingxiaowei.services.suggestions import Raised, Suggestions
 from jingxiaowei.store.cipher import token
 from jingxiaowei.store.engine import Database
 from jingxiaowei.store.tables import (
@@ -88,17 +89,26 @@ class _Rows:
     traces: list[dict[str, Any]] = field(default_factory=list)
     sightings: list[Sighting] = field(default_factory=list)
     contacts: list[tuple[str, Contact]] = field(default_factory=list)
+    raised: list[Raised] = field(default_factory=list)
     done: list[dict[str, Any]] = field(default_factory=list)
 
 
 class Ledger:
     """Commits for :class:`jingxiaowei.services.turn.Turn`."""
 
-    def __init__(self, database: Database, bell: Bell, alerts: Alerts, contacts: Contacts) -> None:
+    def __init__(
+        self,
+        database: Database,
+        bell: Bell,
+        alerts: Alerts,
+        contacts: Contacts,
+        suggestions: Suggestions,
+    ) -> None:
         self._database = database
         self._bell = bell
         self._alerts = alerts
         self._contacts = contacts
+        self._suggestions = suggestions
         self._desk = ""
         self._put_outbox = database.prepare(
             database.insert(OUTBOX).on_conflict_do_nothing(index_elements=["key"]), _OUTBOX_COLUMNS
@@ -134,6 +144,7 @@ class Ledger:
             await self._apply_events(connection, ours)
             now = datetime.now(UTC)
             told = await self._alerts.record(connection, rows.sightings, now)
+            await self._suggestions.raise_many(connection, rows.raised, now)
             for conversation, contact in rows.contacts:
                 told |= await self._contacts.give(connection, conversation, now, **asdict(contact))
             await self._bell.announce(connection, Stage.OUTBOX)
@@ -187,7 +198,9 @@ class Ledger:
         else:
             rows.released.append(release)
         # What was said stands in the outbox already.
-        kept = replace(decision, text="", options=(), screened="") if decision else None
+        kept = (
+            replace(decision, text="", options=(), screened="", suggested=()) if decision else None
+        )
         sealed = cipher.seal_json(DECISION, kept) if kept else None
         for row_id in thread.row_ids:
             rows.done.append(
@@ -202,6 +215,10 @@ class Ledger:
         self._gather_sighting(effect, decision, rows)
         if decision.brief is not None:
             rows.briefs.append(release | {"short": decision.brief})
+        for each in decision.suggested:
+            rows.raised.append(
+                Raised(thread.resident_id, each.slug, each.because, each.quote, last)
+            )
         self._gather_replies(effect, decision, now, rows)
         for message in effect.spoken:
             if message.kind is MessageKind.IMAGE and thread.channel is not Channel.WEB:

@@ -89,6 +89,7 @@ class RequestKind(StrEnum):
 
 class RequestState(StrEnum):
     OPEN = "open"
+    CONFIRMED = "confirmed"  # an erasure that the resident has confirmed: done by the next round
     ANSWERED = "answered"
     REFUSED = "refused"  # with a reason
 
@@ -214,13 +215,17 @@ class RightsRequest(SQLModel, table=True):
 
 
 class Receipt(SQLModel, table=True):
-    """回执: that something was done, how much of it, and nothing of whom."""
+    """回执: that something was done, how much of it, and nothing of whom.
+
+    ``resident_id`` stands only until the resident has been told; then the last row of theirs goes.
+    """
 
     __tablename__ = "receipt"
     code: str = Field(primary_key=True, max_length=8)
     kind: str
     at: datetime = moment()
     counts: dict[str, Any] = Field(default_factory=dict, sa_type=JSON)
+    resident_id: str | None = Field(default=None, max_length=32)
     scrubbed_at: datetime | None = moment(default=None)  # no trace in the raw files from then on
 
 

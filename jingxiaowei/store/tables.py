@@ -303,7 +303,7 @@ class AuditEvent(SQLModel, table=True):
     at: datetime = _moment()
     actor: str
     action: str
-    object: str
+    object: str = Field(index=True)
     reason: str = ""
     previous: str
     digest: str = Field(unique=True)

@@ -13,6 +13,7 @@ from jingxiaowei.pipeline.messages import Channel, Outcome, Outgoing, Receipt
 from jingxiaowei.services import alerts_house
 from jingxiaowei.services.audit import Audit
 from jingxiaowei.services.bell import Bell
+from jingxiaowei.services.files_rights import FileRights
 from jingxiaowei.services.inbox import Inbox
 from jingxiaowei.services.leases import Leases
 from jingxiaowei.services.ledger import Ledger
@@ -21,6 +22,7 @@ from jingxiaowei.services.notice_delivery import NoTeller
 from jingxiaowei.services.officers import Officers
 from jingxiaowei.services.outbox import Outbox
 from jingxiaowei.services.roster import Roster
+from jingxiaowei.services.suggestions import Suggestions
 from jingxiaowei.services.turn import Turn
 from jingxiaowei.store.engine import Database
 
@@ -85,7 +87,9 @@ def make_spine(database: Database, mind: Mind, folder: Path = Path("unused")) ->
     roster, officers = Roster(database, content), Officers(database, audit)
     media = MediaKeeper(database, bell, folder, None)
     alerts = alerts_house.build(database, bell, content, audit, officers, NoTeller(), media)
-    ledger = Ledger(database, bell, alerts.alerts, alerts.contacts)
+    rights = FileRights(audit)
+    suggestions = Suggestions(database, audit, content, officers, rights)
+    ledger = Ledger(database, bell, alerts.alerts, alerts.contacts, suggestions)
     senders = dict.fromkeys(Channel, far)
     return Spine(
         database,

@@ -3,16 +3,18 @@
 from copy import copy
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import select, update
 
 from jingxiaowei.pipeline.decide import Mind
 from jingxiaowei.pipeline.messages import Channel
-from jingxiaowei.services.consents import Consents
-from jingxiaowei.services.files_rights import FileRights
+from jingxiaowei.services.files_house import FileHouse, build
 from jingxiaowei.services.inbox import conversation_id
+from jingxiaowei.services.media import MediaKeeper
 from jingxiaowei.services.officers import Signed
+from jingxiaowei.services.retention import Retention
 from jingxiaowei.services.suggestions import Raised, Suggestions
 from jingxiaowei.services.tagging import Tagging
 from jingxiaowei.store.engine import Database
@@ -30,11 +32,19 @@ class Filing:
     """A spine with files beside it."""
 
     spine: Spine
-    tagging: Tagging
-    suggestions: Suggestions
-    consents: Consents
+    house: FileHouse
+    media: MediaKeeper
+    retention: Retention
     now: datetime = field(default_factory=lambda: datetime.now(UTC).replace(microsecond=0))
     _next: int = 0
+
+    @property
+    def tagging(self) -> Tagging:
+        return self.house.tagging
+
+    @property
+    def suggestions(self) -> Suggestions:
+        return self.house.suggestions
 
     @property
     def database(self) -> Database:
@@ -52,7 +62,7 @@ class Filing:
                     update(RESIDENT).where(RESIDENT.c.id == id_).values(area=area)
                 )
             if agreed:
-                await self.consents.say(connection, id_, ConsentKind.TAGS, True, self.now)
+                await self.house.consents.say(connection, id_, ConsentKind.TAGS, True, self.now)
         return id_
 
     async def hear(self, name: str, text: str) -> int:
@@ -68,7 +78,7 @@ class Filing:
 
     async def agree(self, resident: str, kind: ConsentKind, given: bool = True) -> int:
         async with self.database.write() as connection:
-            return await self.consents.say(connection, resident, kind, given, self.now)
+            return await self.house.consents.say(connection, resident, kind, given, self.now)
 
     async def officer(
         self, name: str, role: Role = Role.POLICE, area: str = "county-desk"
@@ -123,11 +133,13 @@ def _with_ages(mind: Mind) -> Mind:
     return changed
 
 
-async def make_filing(database: Database, mind: Mind) -> Filing:
+async def make_filing(database: Database, mind: Mind, tmp_path: Path) -> Filing:
     spine = make_spine(database, mind)
     await spine.officers.sync_areas(mind.library)
     content = Content(_with_ages(mind))
-    rights = FileRights(spine.audit)
-    suggestions = Suggestions(database, spine.audit, content, spine.officers, rights)
-    tagging = Tagging(database, spine.audit, content, spine.officers, rights, suggestions)
-    return Filing(spine, tagging, suggestions, Consents(database, spine.audit, content))
+    spine.content = content
+    folder = tmp_path / "media"
+    media = MediaKeeper(database, spine.bell, folder, None)
+    house = build(database, spine.bell, content, spine.audit, spine.officers, media)
+    retention = Retention(database, spine.audit, media, house.reviews, house.erasure)
+    return Filing(spine, house, media, retention)

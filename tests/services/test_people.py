@@ -8,6 +8,7 @@ from sqlalchemy import text, update
 
 from jingxiaowei.content.model import Calendar
 from jingxiaowei.errors import JingxiaoweiError, StoreError
+from jingxiaowei.services import files_house
 from jingxiaowei.services.audit import Event
 from jingxiaowei.services.media import MediaKeeper
 from jingxiaowei.services.officers import OfficerError
@@ -122,7 +123,10 @@ async def test_the_audit_trail_shows_tampering(spine: Spine) -> None:
 
 async def test_what_is_too_old_is_removed(spine: Spine, tmp_path: Path) -> None:
     media = MediaKeeper(spine.database, spine.bell, tmp_path, None)
-    retention = Retention(spine.database, spine.audit, media)
+    files = files_house.build(
+        spine.database, spine.bell, spine.content, spine.audit, spine.officers, media
+    )
+    retention = Retention(spine.database, spine.audit, media, files.reviews, files.erasure)
     await spine.inbox.receive([said("明天天气如何"), said("你好", sender="r2", message_id="m2")])
     await spine.settle()
     kept = await media.keep("c1", b"picture", "image/png")

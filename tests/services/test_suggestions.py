@@ -1,6 +1,7 @@
 """Suggested tags: raised once, decided once, not raised again after a no."""
 
 import asyncio
+from pathlib import Path
 
 import pytest
 from sqlalchemy import update
@@ -20,8 +21,8 @@ from tests.services.filing import WHY, Filing, make_filing
 
 
 @pytest.fixture
-async def filing(database: Database, mind: Mind) -> Filing:
-    return await make_filing(database, mind)
+async def filing(database: Database, mind: Mind, tmp_path: Path) -> Filing:
+    return await make_filing(database, mind, tmp_path)
 
 
 async def states(filing: Filing) -> list[SuggestionState]:

@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -22,8 +23,8 @@ from tests.services.filing import WHY, Filing, make_filing
 
 
 @pytest.fixture
-async def filing(database: Database, mind: Mind) -> Filing:
-    return await make_filing(database, mind)
+async def filing(database: Database, mind: Mind, tmp_path: Path) -> Filing:
+    return await make_filing(database, mind, tmp_path)
 
 
 async def test_a_tag_is_noted_with_everything_about_it(filing: Filing) -> None:

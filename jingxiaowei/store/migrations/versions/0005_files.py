@@ -24,6 +24,7 @@ def upgrade() -> None:
     sa.Column('kind', sa.String(), nullable=False),
     sa.Column('at', sa.DateTime(timezone=True), nullable=False),
     sa.Column('counts', sa.JSON(), nullable=False),
+    sa.Column('resident_id', sa.String(length=32), nullable=True),
     sa.Column('scrubbed_at', sa.DateTime(timezone=True), nullable=True),
     sa.PrimaryKeyConstraint('code')
     )
@@ -100,7 +101,7 @@ def upgrade() -> None:
     sa.Column('resident_id', sa.String(length=32), nullable=False),
     sa.Column('kind', sa.Enum('view', 'correct', 'object', 'delete', 'export', 'erase', name='requestkind', native_enum=False, length=20), nullable=False),
     sa.Column('text', sa.LargeBinary(), nullable=False),
-    sa.Column('state', sa.Enum('open', 'answered', 'refused', name='requeststate', native_enum=False, length=20), nullable=False),
+    sa.Column('state', sa.Enum('open', 'confirmed', 'answered', 'refused', name='requeststate', native_enum=False, length=20), nullable=False),
     sa.Column('created_at', sa.DateTime(timezone=True), nullable=False),
     sa.Column('due_at', sa.DateTime(timezone=True), nullable=False),
     sa.Column('answered_at', sa.DateTime(timezone=True), nullable=True),
@@ -166,6 +167,9 @@ def upgrade() -> None:
         batch_op.create_index('ix_tag_suggestion_waiting', ['id'], unique=False, sqlite_where=sa.text("state IN ('open', 'proposed')"), postgresql_where=sa.text("state IN ('open', 'proposed')"))
         batch_op.create_index('uq_tag_suggestion_standing', ['resident_id', 'tag'], unique=True, sqlite_where=sa.text("state IN ('open', 'proposed', 'declined')"), postgresql_where=sa.text("state IN ('open', 'proposed', 'declined')"))
 
+    with op.batch_alter_table('audit_event', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_audit_event_object'), ['object'], unique=False)
+
     with op.batch_alter_table('resident', schema=None) as batch_op:
         batch_op.add_column(sa.Column('officer_id', sa.BigInteger(), nullable=True))
         batch_op.add_column(sa.Column('minor', sa.String(length=20), server_default='none', nullable=False))
@@ -179,6 +183,9 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f('ix_resident_area'))
         batch_op.drop_column('minor')
         batch_op.drop_column('officer_id')
+
+    with op.batch_alter_table('audit_event', schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f('ix_audit_event_object'))
 
     with op.batch_alter_table('tag_suggestion', schema=None) as batch_op:
         batch_op.drop_index('uq_tag_suggestion_standing', sqlite_where=sa.text("state IN ('open', 'proposed', 'declined')"), postgresql_where=sa.text("state IN ('open', 'proposed', 'declined')"))

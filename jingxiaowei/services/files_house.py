@@ -1,0 +1,49 @@
+"""The parts of residents' files, put together once a process."""
+
+from dataclasses import dataclass
+
+from jingxiaowei.services.alerts_house import Content
+from jingxiaowei.services.audit import Audit
+from jingxiaowei.services.bell import Bell
+from jingxiaowei.services.consents import Consents
+from jingxiaowei.services.erasure import Erasure
+from jingxiaowei.services.files_rights import FileRights
+from jingxiaowei.services.media import MediaKeeper
+from jingxiaowei.services.officers import Officers
+from jingxiaowei.services.suggestions import Suggestions
+from jingxiaowei.services.tag_reviews import TagReviews
+from jingxiaowei.services.tagging import Tagging
+from jingxiaowei.store.engine import Database
+
+
+@dataclass(frozen=True, slots=True)
+class FileHouse:
+    """What the ledger, the workers, the chat, the console and the commands call."""
+
+    rights: FileRights
+    suggestions: Suggestions  # the ledger: raise_many
+    tagging: Tagging
+    consents: Consents
+    reviews: TagReviews
+    erasure: Erasure  # a worker: run
+
+
+def build(
+    database: Database,
+    bell: Bell,
+    content: Content,
+    audit: Audit,
+    officers: Officers,
+    media: MediaKeeper,
+) -> FileHouse:
+    """Wire the files."""
+    rights = FileRights(audit)
+    suggestions = Suggestions(database, audit, content, officers, rights)
+    return FileHouse(
+        rights,
+        suggestions,
+        Tagging(database, audit, content, officers, rights, suggestions),
+        Consents(database, audit, content),
+        TagReviews(database, audit, content, rights, suggestions),
+        Erasure(database, bell, content, audit, rights, media),
+    )

@@ -114,7 +114,7 @@ def screen(
 def check(
     as_json: Annotated[bool, typer.Option("--json", help="输出 JSON")] = False,
 ) -> None:
-    """检查 faq/、词典、窗口和话语，一次列出所有问题；有错误时返回 1。"""
+    """检查 faq/、tags/、词典、窗口和话语，一次列出所有问题；有错误时返回 1。"""
     from jingxiaowei.services.curation import check as run
 
     report = run(load_settings())
@@ -124,10 +124,11 @@ def check(
         for problem in report["problems"]:
             word = {"error": "错误", "warning": "提醒"}[problem["level"]]
             typer.echo(f"{problem['file']}:{problem['line']}: {word}：{problem['message']}")
-        faq = report["faq"]
+        faq, tags = report["faq"], report["tags"]
         errors = sum(problem["level"] == "error" for problem in report["problems"])
         typer.echo(
             f"问答 {faq['entries']} 条，问法 {faq['phrasings']} 条；"
+            f"标签 {tags['groups']} 组 {tags['tags']} 个；"
             f"错误 {errors}，提醒 {len(report['problems']) - errors}"
         )
     if not report["ok"]:

@@ -11,6 +11,7 @@ from jingxiaowei.content.normalise import compact
 from jingxiaowei.content.scam_checker import check_scams
 from jingxiaowei.content.shelf import Shelf
 from jingxiaowei.content.source import Level, Problem
+from jingxiaowei.content.tag_checker import check_tags
 from jingxiaowei.errors import ContentError
 from jingxiaowei.settings import Settings
 
@@ -99,6 +100,8 @@ def check_library(library: Library, shelf: Shelf, today: date) -> list[Problem]:
     _check_references(library, shelf)
     _check_calendar(shelf, today)
     check_scams(library.scams, shelf)
+    facts = {entry.fact for entry in library.entries}
+    check_tags(library.taxonomy, library.forbidden, facts, shelf)
     return sorted(set(shelf.problems))
 
 

@@ -31,7 +31,7 @@ from jingxiaowei.content.normalise import compact
 from jingxiaowei.content.scam_loader import read_scams
 from jingxiaowei.content.shelf import Shelf, list_of, parse, place, read, whole
 from jingxiaowei.content.source import Level, Problem, yaml_files
-from jingxiaowei.content.tag_loader import read_taxonomy
+from jingxiaowei.content.tag_loader import read_forbidden, read_taxonomy
 from jingxiaowei.content.taught import Taught, read_taught, untaught
 from jingxiaowei.errors import ContentError
 from jingxiaowei.settings import Settings
@@ -153,6 +153,7 @@ def read_library(settings: Settings) -> tuple[Library, Shelf]:
         taught=_taught(shelf, lexicon_dir / "taught.npz"),
         scams=read_scams(shelf, settings.scams_dir),
         taxonomy=read_taxonomy(shelf, settings.tags_dir, lexicon_dir),
+        forbidden=read_forbidden(shelf, lexicon_dir),
         unit_name=settings.unit_name,
         by_id=entries,
     )

@@ -16,6 +16,7 @@ from pydantic import (
 )
 
 from jingxiaowei.content.scam_model import ScamBook
+from jingxiaowei.content.tag_forbidden import Forbidden
 from jingxiaowei.content.tag_model import Taxonomy
 from jingxiaowei.content.taught import Taught
 
@@ -256,6 +257,7 @@ class Library:
     taught: Taught
     scams: ScamBook = field(default_factory=ScamBook)
     taxonomy: Taxonomy = field(default_factory=Taxonomy)
+    forbidden: Forbidden = field(default_factory=Forbidden)
     unit_name: str = ""
     by_id: Mapping[str, FaqEntry] = field(default_factory=dict)
 

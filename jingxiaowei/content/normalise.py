@@ -17,7 +17,7 @@ _CLAUSE = re.compile(r"[，。！？；、,!?;\n\r…]+|\.{2,}|\s{2,}")
 
 
 @cache
-def _simplified() -> dict[int, str]:
+def simplified() -> dict[int, str]:
     """Traditional characters with their simplified form: opencc's, asked for once."""
     import opencc
 
@@ -32,7 +32,7 @@ def normalise(text: str) -> str:
     Text that is plain already (the common case) passes through at C speed.
     """
     text = unicodedata.normalize("NFKC", text).lower()
-    table = _simplified()
+    table = simplified()
     if not table.keys().isdisjoint(map(ord, text)):
         text = text.translate(table)
     return text if text.isprintable() else _INVISIBLE.sub("", text)

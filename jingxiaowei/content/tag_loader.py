@@ -4,9 +4,10 @@ from pathlib import Path
 
 from jingxiaowei.content.shelf import Shelf, parse, read, whole
 from jingxiaowei.content.source import Document, Level, Problem, yaml_files
+from jingxiaowei.content.tag_forbidden import Forbidden
 from jingxiaowei.content.tag_model import Speakers, Tag, TagGroup, Taxonomy
 
-SPEAKERS = "speakers.yaml"  # in the lexicon's folder
+SPEAKERS, FORBIDDEN = "speakers.yaml", "forbidden_tags.yaml"  # in the lexicon's folder
 
 
 def read_taxonomy(shelf: Shelf, folder: Path, lexicon: Path) -> Taxonomy:
@@ -44,6 +45,11 @@ def _new(shelf: Shelf, doc: Document, kind: str, slug: str, path: tuple[str | in
         return False
     shelf.places[kind, slug] = (doc, path)
     return True
+
+
+def read_forbidden(shelf: Shelf, lexicon: Path) -> Forbidden:
+    """What no tag may say. Without the list nothing is forbidden, so its absence is an error."""
+    return whole(shelf, lexicon / FORBIDDEN, Forbidden) or Forbidden()
 
 
 def _speakers(shelf: Shelf, path: Path) -> Speakers:

@@ -1,5 +1,6 @@
 """The tags' schemas: what an admin writes in ``tags/*.yaml``, checked and frozen."""
 
+import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -47,6 +48,7 @@ class Whose(StrEnum):
     SELF = "self"
     CHILD = "child"  # the resident's own, or their child's
     FAMILY = "family"  # the resident's own, or anybody's in the family
+    DEALINGS = "dealings"  # what strangers do to the resident: 有人让我刷单
 
 
 class _Frozen(BaseModel):
@@ -126,17 +128,20 @@ class Speakers(_Frozen):
     """谁在说谁: the words by which a cue is known to be, or not to be, the resident's own.
 
     Attributes:
-        me: the resident.
-        child: their child. family: others of their family. others: anybody else.
+        me: the resident. between: what may stand between 我 and the rest of a cue (我现在住厂里).
+        child: their child. family: others of their family. others: people they know.
+        strangers: whom they deal with.
         denials: words that deny what follows. supposing: words that only suppose or recall it.
         asking: what turns the words before it into a question.
         plain: words that hold one of the above and mean nothing of the kind (其他).
     """
 
     me: tuple[Said, ...] = ()
+    between: tuple[Said, ...] = ()
     child: tuple[Said, ...] = ()
     family: tuple[Said, ...] = ()
     others: tuple[Said, ...] = ()
+    strangers: tuple[Said, ...] = ()
     denials: tuple[Said, ...] = ()
     supposing: tuple[Said, ...] = ()
     asking: tuple[Said, ...] = ()
@@ -168,6 +173,12 @@ class Taxonomy:
     def by_name(self, name: str) -> Tag | None:
         """The tag of a Chinese name, or None."""
         return next((tag for tag in self.by_slug.values() if tag.name == name), None)
+
+    def nearest(self, word: str) -> str:
+        """The slug or name that looks most like a word; empty where none does."""
+        names = {tag.slug: tag.slug for tag in self.tags} | {t.name: t.slug for t in self.tags}
+        close = difflib.get_close_matches(word, names, 1, 0.6)
+        return close[0] if close else ""
 
     def conflicts(self, slug: str) -> frozenset[str]:
         """The tags that cannot stand beside this one: one-choice siblings and exclusions."""

@@ -19,9 +19,11 @@ from jingxiaowei.pipeline.decision import Decision, Kind, Known, Need
 from jingxiaowei.pipeline.emergency import Watch
 from jingxiaowei.pipeline.mask import holds_number
 from jingxiaowei.pipeline.messages import Incoming, MessageKind, Option
+from jingxiaowei.pipeline.minors import UNSAID
 from jingxiaowei.pipeline.reasons import Candidate, Reason
 from jingxiaowei.pipeline.reply import Speech, clip, label
 from jingxiaowei.pipeline.screen.values import Screening, Verdict
+from jingxiaowei.pipeline.suggesting import Suggesting
 
 _DOMAINS = {Domain.HUKOU: "户籍身份证", Domain.TRAFFIC: "交通出行", Domain.EXIT_ENTRY: "出入境"}
 # Asked most, by the county's figures and the fact sheet's order; the menu shows those that exist.
@@ -39,6 +41,7 @@ _NOTICES = {
     MessageKind.LINK: "link",
     MessageKind.IMAGE: "image",
 }
+_HELP_FIRST = frozenset({Kind.EMERGENCY, Kind.FRAUD})
 _NOT_SURE = frozenset({Kind.CLARIFY, Kind.UNKNOWN})
 # Particles and courtesies around an utterance that is otherwise one of the known ones.
 _PARTICLES = "呀啊吧呢哦噢嘛哈啦的了么吗"
@@ -54,6 +57,7 @@ class Mind:
         self.index = Index(library, Tokenizer(library.lexicon, cache))
         self.judge = Judge(self.index, library.judge)
         self._watch = Watch(library.emergencies)
+        self._suggesting = Suggesting(library.taxonomy)
         self.alarm = Alarm(library, self.speech)
         self._stop, self._unsure = map(self.speech.say, ("transferring", "fraud_unsure"))
         self.answering = Answering(library, self.index, self.judge, self.speech)
@@ -70,7 +74,23 @@ class Mind:
         decision = self._decide(messages, text, screening, known)
         if decision.screening is None:
             decision = replace(decision, screening=screening, screened=text)
-        return decision
+        return self._with_suggestions(decision, messages, known)
+
+    def _with_suggestions(
+        self, decision: Decision, messages: Sequence[Incoming], known: Known
+    ) -> Decision:
+        """The tags that the resident's typed words suggest; none while help comes first."""
+        helped = decision.kind in _HELP_FIRST or decision.need is Need.EMERGENCY
+        text = "\n".join(
+            m.text for m in messages if m.kind is MessageKind.TEXT and m.text and not m.menu_id
+        )
+        if helped or known.by_officer or not text:
+            return decision
+        facts = [fact for fact in (decision.fact, *(c.fact for c in decision.also)) if fact]
+        suggested, minor = self._suggesting.read(text, facts)
+        if not suggested and minor is UNSAID:
+            return decision
+        return replace(decision, suggested=suggested, minor=minor)
 
     def _decide(
         self, messages: Sequence[Incoming], text: str, screening: Screening, known: Known

@@ -7,6 +7,7 @@ from enum import StrEnum
 from jingxiaowei.pipeline.contact import Contact
 from jingxiaowei.pipeline.dialogue import Topic
 from jingxiaowei.pipeline.messages import Option
+from jingxiaowei.pipeline.minors import UNSAID, Minor
 from jingxiaowei.pipeline.reasons import Candidate, Reason
 from jingxiaowei.pipeline.screen.values import Screening, Trace
 from jingxiaowei.pipeline.suggesting import Suggested
@@ -96,6 +97,7 @@ class Decision:
     contact: Contact | None = None  # how the resident can be reached, for an open alert
     brief: bool | None = None  # short answers from here on, or no longer; None: as before
     topic: Topic | None = None  # what the conversation is about from here on; None: as before
-    suggested: tuple[Suggested, ...] = ()  # tags that the resident's words bring up
+    suggested: tuple[Suggested, ...] = ()  # tags that an officer may confirm; places in typed text
+    minor: Minor = UNSAID  # what the resident said of an age; only whose and band may be kept
     urgent: bool = False  # may use the message slot that is kept for emergencies
     reasons: tuple[Reason, ...] = ()

@@ -84,6 +84,7 @@ class Curator:
                 self._settings.county_dir,
                 self._settings.voice_dir,
                 self._settings.scams_dir,
+                self._settings.tags_dir,
             )
             if folder.is_dir()
         }
@@ -113,7 +114,10 @@ def check(settings: Settings) -> dict[str, Any]:
             "phrasings": sum(len(entry.phrasings) for entry in library.entries),
             "by_domain": dict(sorted(domains.items())),
         },
-        "tags": {"groups": 0, "tags": 0},
+        "tags": {
+            "groups": len(library.taxonomy.groups),
+            "tags": len(library.taxonomy.by_slug),
+        },
         "scams": count_scams(library.scams),
         "problems": [
             {"file": p.file, "line": p.line, "level": p.level.value, "message": p.message}

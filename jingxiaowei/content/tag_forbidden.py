@@ -1,0 +1,123 @@
+"""禁止标签: what no tag may say of a person, however it is spelt."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from pydantic import BaseModel, ConfigDict
+
+from jingxiaowei.content.normalise import compact, normalise
+from jingxiaowei.content.syllables import syllables
+from jingxiaowei.content.tag_model import Said, TagSlug, Words
+
+_CLAUSE = re.compile(r"[,。;!?()\n]")  # of a normalised text
+_LATIN = re.compile("[a-z]{2,}")
+_ALWAYS = 3  # a word of so many syllables is known by its sound whatever it is
+
+
+class ForbiddenKind(BaseModel):
+    """A kind of thing that no tag may say.
+
+    Attributes:
+        words: its words. slugs: beginnings of English words in a slug.
+        sounds: words of two characters that are known by their sound as well.
+        spared: what looks or sounds like one of the words and is something else.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    id: TagSlug
+    name: Words
+    words: tuple[Said, ...]
+    slugs: tuple[TagSlug, ...] = ()
+    sounds: tuple[Said, ...] = ()
+    spared: tuple[Said, ...] = ()
+
+
+class Forbidden(BaseModel):
+    """The whole list.
+
+    Attributes:
+        denials: words behind which a definition may name a forbidden thing: 不记病情.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    denials: tuple[Said, ...] = ()
+    kinds: tuple[ForbiddenKind, ...] = ()
+
+    @cached_property
+    def looks(self) -> tuple["_Look", ...]:
+        """The words of each kind in the forms that are compared; made once."""
+        return tuple(_look(kind) for kind in self.kinds)
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """A kind's words: as they are written, and as they sound."""
+
+    kind: ForbiddenKind
+    written: tuple[str, ...]
+    heard: Mapping[str, str]  # " xin fan " → 信访: those that homophones may stand for
+    typed: Mapping[str, str]  # the same of all words: pinyin is no accident
+    spared: tuple[str, ...]
+
+
+def _look(kind: ForbiddenKind) -> _Look:
+    written = tuple(compact(word) for word in (*kind.words, *kind.sounds))
+    sounds = {word: syllables(word) for word in written}
+    typed = {f" {' '.join(heard)} ": word for word, heard in sounds.items() if len(heard) > 1}
+    chosen = {compact(word) for word in kind.sounds}
+    heard = {
+        sound: word
+        for sound, word in typed.items()
+        if word in chosen or len(sounds[word]) >= _ALWAYS
+    }
+    return _Look(kind, written, heard, typed, tuple(compact(word) for word in kind.spared))
+
+
+def in_name(forbidden: Forbidden, name: str) -> Iterator[tuple[ForbiddenKind, str]]:
+    """What a name says that it may not: each kind once, with the word."""
+    yield from _look_through(forbidden, [compact(name)])
+
+
+def in_slug(forbidden: Forbidden, slug: str) -> Iterator[tuple[ForbiddenKind, str]]:
+    """What a slug says in English or in pinyin."""
+    yield from _look_through(forbidden, [slug, compact(slug)])
+
+
+def in_definition(forbidden: Forbidden, definition: str) -> Iterator[tuple[ForbiddenKind, str]]:
+    """What a definition says; what it says is *not* kept is fine."""
+    denials = [compact(word) for word in forbidden.denials]
+    said = []
+    for clause in map(compact, _CLAUSE.split(normalise(definition))):
+        denied = min((at for word in denials if (at := clause.find(word)) >= 0), default=None)
+        said.append(clause[:denied])
+    yield from _look_through(forbidden, said)
+
+
+def _look_through(
+    forbidden: Forbidden, texts: Sequence[str]
+) -> Iterator[tuple[ForbiddenKind, str]]:
+    for look in forbidden.looks:
+        word = next(filter(None, (_word(look, text) for text in texts)), "")
+        if word:
+            yield look.kind, word
+
+
+def _word(look: _Look, text: str) -> str:
+    """The first word of a kind in a compact text, or in a slug; empty where there is none."""
+    for spared in look.spared:
+        text = text.replace(spared, "|")
+    for word in look.written:
+        if word in text:
+            return word
+    latin = [text] if "_" in text else _LATIN.findall(text)
+    for run in latin:
+        for english in look.kind.slugs:
+            if f"_{run}".find(f"_{english}") >= 0:
+                return english
+    sound = f" {' '.join(syllables(text))} "
+    known = look.typed if latin else look.heard
+    return next((word for heard, word in known.items() if heard in sound), "")

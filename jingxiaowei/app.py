@@ -195,7 +195,7 @@ def _wire(settings: Settings, database: Database, session: aiohttp.ClientSession
         teller = CardTeller(api, settings.wecom_agent_id, settings.console_url)
     alerts = alerts_house.build(database, bell, content, audit, officers, teller, media)
     files = files_house.build(database, bell, content, audit, officers, media)
-    ledger = Ledger(database, bell, alerts.alerts, alerts.contacts, files.suggestions)
+    ledger = Ledger(database, bell, alerts.alerts, alerts.contacts, files.suggestions, files.minors)
     # Two turns a process on PostgreSQL: while one waits for the database, the other thinks.
     turns = [
         Turn(Leases(database), ledger, content, roster, bell)

@@ -33,6 +33,7 @@ from jingxiaowei.services import erasure_parts as parts
 from jingxiaowei.services.alerts_speech import Content
 from jingxiaowei.services.audit import Audit, Event
 from jingxiaowei.services.bell import Bell, Stage
+from jingxiaowei.services.codes import new_code
 from jingxiaowei.services.file_parts import (
     PARTS,
     count_file,
@@ -44,7 +45,6 @@ from jingxiaowei.services.files_rights import Act, FileRights, Subject
 from jingxiaowei.services.media import MediaKeeper
 from jingxiaowei.services.officers import Signed
 from jingxiaowei.services.purposes import OUT_BODY
-from jingxiaowei.services.turn import new_code
 from jingxiaowei.store.alert_tables import ALERT, ENTITY
 from jingxiaowei.store.cipher import token
 from jingxiaowei.store.engine import Database
@@ -166,7 +166,7 @@ class Erasure:
         Raises:
             ErasureError: there is no such resident.
         """
-        code = new_code() + new_code()[:3]
+        code = new_code(8)
         async with self._database.read() as connection:
             _, conversations = await self._all_of(connection, resident_id)
             pictures = await connection.execute(

@@ -9,6 +9,7 @@ from jingxiaowei.services.consents import Consents
 from jingxiaowei.services.erasure import Erasure
 from jingxiaowei.services.files_rights import FileRights
 from jingxiaowei.services.media import MediaKeeper
+from jingxiaowei.services.minors import Minors
 from jingxiaowei.services.officers import Officers
 from jingxiaowei.services.suggestions import Suggestions
 from jingxiaowei.services.tag_reviews import TagReviews
@@ -25,6 +26,7 @@ class FileHouse:
     tagging: Tagging
     consents: Consents
     reviews: TagReviews
+    minors: Minors  # the ledger: heard
     erasure: Erasure  # a worker: run
 
 
@@ -45,5 +47,6 @@ def build(
         Tagging(database, audit, content, officers, rights, suggestions),
         Consents(database, audit, content),
         TagReviews(database, audit, content, rights, suggestions),
+        Minors(database, audit, content, rights),
         Erasure(database, bell, content, audit, rights, media),
     )

@@ -18,12 +18,14 @@ from jingxiaowei.pipeline.contact import Contact
 from jingxiaowei.pipeline.decision import Decision, Kind, Need
 from jingxiaowei.pipeline.mask import mask
 from jingxiaowei.pipeline.messages import SPOKEN, Channel, Incoming, MessageKind, OutgoingKind
+from jingxiaowei.pipeline.minors import UNSAID, Minor, Person
 from jingxiaowei.pipeline.screen.values import Verdict
 from jingxiaowei.services.alerts import Alerts
 from jingxiaowei.services.alerts_contacts import Contacts
 from jingxiaowei.services.alerts_values import Sighting
 from jingxiaowei.services.bell import Bell, Stage
 from jingxiaowei.services.leases import TOPIC, TRACES, Thread, recalled_key
+from jingxiaowei.services.minors import Minors
 from jingxiaowei.services.purposes import DECISION, OUT_BODY
 from jingxiaowei.services.suggestions import Raised, Suggestions
 from jingxiaowei.store.cipher import token
@@ -90,6 +92,7 @@ class _Rows:
     sightings: list[Sighting] = field(default_factory=list)
     contacts: list[tuple[str, Contact]] = field(default_factory=list)
     raised: list[Raised] = field(default_factory=list)
+    minors: list[tuple[str, str, Minor]] = field(default_factory=list)
     done: list[dict[str, Any]] = field(default_factory=list)
 
 
@@ -103,12 +106,14 @@ class Ledger:
         alerts: Alerts,
         contacts: Contacts,
         suggestions: Suggestions,
+        minors: Minors,
     ) -> None:
         self._database = database
         self._bell = bell
         self._alerts = alerts
         self._contacts = contacts
         self._suggestions = suggestions
+        self._minors = minors
         self._desk = ""
         self._put_outbox = database.prepare(
             database.insert(OUTBOX).on_conflict_do_nothing(index_elements=["key"]), _OUTBOX_COLUMNS
@@ -144,6 +149,8 @@ class Ledger:
             await self._apply_events(connection, ours)
             now = datetime.now(UTC)
             told = await self._alerts.record(connection, rows.sightings, now)
+            for resident, conversation, said in rows.minors:
+                await self._minors.heard(connection, resident, conversation, said, now)
             await self._suggestions.raise_many(connection, rows.raised, now)
             for conversation, contact in rows.contacts:
                 told |= await self._contacts.give(connection, conversation, now, **asdict(contact))
@@ -199,7 +206,9 @@ class Ledger:
             rows.released.append(release)
         # What was said stands in the outbox already.
         kept = (
-            replace(decision, text="", options=(), screened="", suggested=()) if decision else None
+            replace(decision, text="", options=(), screened="", suggested=(), minor=UNSAID)
+            if decision
+            else None
         )
         sealed = cipher.seal_json(DECISION, kept) if kept else None
         for row_id in thread.row_ids:
@@ -215,6 +224,8 @@ class Ledger:
         self._gather_sighting(effect, decision, rows)
         if decision.brief is not None:
             rows.briefs.append(release | {"short": decision.brief})
+        if decision.minor.whose is Person.SELF:
+            rows.minors.append((thread.resident_id, thread.conversation_id, decision.minor))
         for each in decision.suggested:
             rows.raised.append(
                 Raised(thread.resident_id, each.slug, each.because, each.quote, last)

@@ -10,7 +10,6 @@ crash before the commit leaves the messages to the next lease; after it, to nobo
 
 import asyncio
 import logging
-import os
 import secrets
 import time
 from collections.abc import Sequence
@@ -25,6 +24,7 @@ from jingxiaowei.pipeline.decision import Decision, Kind, Known, Need
 from jingxiaowei.pipeline.messages import SPOKEN, Channel, Incoming, MessageKind
 from jingxiaowei.pipeline.reasons import Reason
 from jingxiaowei.services.bell import Bell, Stage, wait_for
+from jingxiaowei.services.codes import new_code
 from jingxiaowei.services.leases import Leases, Thread
 from jingxiaowei.services.ledger import Effects, Ledger
 from jingxiaowei.services.roster import LOCAL, Duty, Roster
@@ -36,7 +36,6 @@ BATCH = 200
 _HELD = timedelta(hours=24)
 _DUTY_SECONDS = 20.0
 _HANDLED = SPOKEN | {MessageKind.ENTER, MessageKind.READING}
-_CODE_LETTERS = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
 
 DECIDED = Counter("jxw_turns_total", "Turns by the kind of their decision", ["kind"])
 TURN_SECONDS = Histogram("jxw_turn_batch_seconds", "A batch from lease to commit")
@@ -171,8 +170,3 @@ def _holder(thread: Thread) -> tuple[Holder, datetime | None]:
     if holder is Holder.HUMAN and held_at is not None and datetime.now(UTC) - held_at > _HELD:
         return Holder.BOT, None
     return holder, held_at
-
-
-def new_code() -> str:
-    """A ticket's code: five letters and digits that are not mistaken for each other."""
-    return "".join([_CODE_LETTERS[byte % len(_CODE_LETTERS)] for byte in os.urandom(5)])

@@ -18,6 +18,7 @@ from jingxiaowei.services.inbox import Inbox
 from jingxiaowei.services.leases import Leases
 from jingxiaowei.services.ledger import Ledger
 from jingxiaowei.services.media import MediaKeeper
+from jingxiaowei.services.minors import Minors
 from jingxiaowei.services.notice_delivery import NoTeller
 from jingxiaowei.services.officers import Officers
 from jingxiaowei.services.outbox import Outbox
@@ -89,7 +90,8 @@ def make_spine(database: Database, mind: Mind, folder: Path = Path("unused")) ->
     alerts = alerts_house.build(database, bell, content, audit, officers, NoTeller(), media)
     rights = FileRights(audit)
     suggestions = Suggestions(database, audit, content, officers, rights)
-    ledger = Ledger(database, bell, alerts.alerts, alerts.contacts, suggestions)
+    minors = Minors(database, audit, content, rights)
+    ledger = Ledger(database, bell, alerts.alerts, alerts.contacts, suggestions, minors)
     senders = dict.fromkeys(Channel, far)
     return Spine(
         database,

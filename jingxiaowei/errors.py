@@ -27,3 +27,15 @@ class BadMessageError(JingxiaoweiError):
 
 class PermissionDeniedError(JingxiaoweiError):
     """The officer's role or area does not allow this."""
+
+
+class AudienceError(JingxiaoweiError):
+    """An audience's expression cannot be read; the text is for the officer who wrote it.
+
+    Attributes:
+        position: index of the character where it went wrong.
+    """
+
+    def __init__(self, text: str, position: int) -> None:
+        super().__init__(text)
+        self.position = position

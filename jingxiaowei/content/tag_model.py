@@ -178,7 +178,7 @@ class Taxonomy:
         """The slug or name that looks most like a word; empty where none does."""
         names = {tag.slug: tag.slug for tag in self.tags} | {t.name: t.slug for t in self.tags}
         close = difflib.get_close_matches(word, names, 1, 0.6)
-        return close[0] if close else ""
+        return names[close[0]] if close else ""
 
     def conflicts(self, slug: str) -> frozenset[str]:
         """The tags that cannot stand beside this one: one-choice siblings and exclusions."""

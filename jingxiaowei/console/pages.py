@@ -66,7 +66,9 @@ def set_up(app: web.Application, settings: Settings) -> None:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    env.globals.update(unit=settings.unit_name, root=ROOT, roles=ROLES, menu=MENU, demo=settings.demo)
+    env.globals.update(
+        unit=settings.unit_name, root=ROOT, roles=ROLES, menu=MENU, demo=settings.demo
+    )
     app.on_response_prepare.append(_put_headers)
     app.router.add_static("/static", HERE / "static")
 

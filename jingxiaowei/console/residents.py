@@ -94,7 +94,7 @@ class ResidentPages:
         return await show_file(self._desk, request, code, said=said)
 
     async def enter(self, request: web.Request) -> web.StreamResponse:
-        """The gate's answer: a reason from the list stands in the address, one's own words don't."""
+        """The gate's answer: a reason of the list stands in the address, own words do not."""
         form = await request.post()
         code = str(form.get("for", ""))
         if code in PURPOSES:

@@ -46,9 +46,7 @@ async def seed_files(
     now = datetime.now(UTC)
     police = next(each for each in people if each.role is Role.POLICE)
     auxiliary = next(each for each in people if each.role is Role.AUXILIARY)
-    ids = {
-        who: conversation_id(database.cipher, Channel.WEB, "web", who) for who, *_ in _PEOPLE
-    }
+    ids = {who: conversation_id(database.cipher, Channel.WEB, "web", who) for who, *_ in _PEOPLE}
     async with database.read() as connection:
         known = await connection.execute(
             select(CONSENT.c.id).where(CONSENT.c.resident_id.in_(ids.values())).limit(1)

@@ -224,7 +224,7 @@ class Tickets:
                 names,
                 areas[row.area],
                 quotes.get(row.inbox_id, ""),
-                whose,
+                whose.get(row.conversation_id, ""),
                 named,
                 now,
             )

@@ -10,7 +10,10 @@ from aiohttp.test_utils import TestServer
 
 from jingxiaowei.console import make_console
 from jingxiaowei.pipeline.decide import Mind
+from jingxiaowei.services import desk_house, files_house
 from jingxiaowei.services.alerts_samples import seed_alerts, seed_officers
+from jingxiaowei.services.desk_house import DeskHouse
+from jingxiaowei.services.files_samples import seed_files
 from jingxiaowei.services.officers import Signed
 from jingxiaowei.services.signins import SignIns
 from jingxiaowei.store.engine import Database
@@ -26,6 +29,7 @@ class Site:
     sign_ins: SignIns
     police: Signed
     auxiliary: Signed
+    desk: DeskHouse
     url: str = ""
 
     async def link(self, officer: Signed) -> str:
@@ -38,11 +42,18 @@ async def open_site(database: Database, mind: Mind, folder: Path) -> AsyncIterat
     alarm = await make_alarm(database, mind, folder)
     people = await seed_officers(alarm.spine.officers, alarm.spine.roster)
     await seed_alerts(database, alarm.house)
+    spine = alarm.spine
+    files = files_house.build(
+        database, spine.bell, spine.content, spine.audit, spine.officers, spine.media
+    )
+    await seed_files(database, spine.inbox, files, people)
+    await spine.settle()
+    desk = desk_house.build(database, spine.content, spine.audit, spine.officers, files)
     sign_ins = SignIns(database, alarm.spine.officers, alarm.spine.audit)
     settings = make_settings(folder, "sqlite+aiosqlite://")
     app = web.Application()
-    app.add_subapp("/console", make_console(settings, alarm.house, sign_ins, alarm.spine.bell))
-    site = Site(alarm, sign_ins, people[0], people[1])
+    app.add_subapp("/console", make_console(settings, alarm.house, desk, sign_ins, spine.bell))
+    site = Site(alarm, sign_ins, people[0], people[1], desk)
     async with TestServer(app) as server:
         site.url = str(server.make_url("")).rstrip("/")
         yield site

@@ -139,6 +139,7 @@ async def suggestions(
                 tag.careful,
                 row.state,
                 names(row.proposed_by) if row.proposed_by is not None else "",
+                row.source,
                 before,
                 quote,
                 after,

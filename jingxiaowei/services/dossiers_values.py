@@ -65,7 +65,9 @@ class SlipGroup:
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
-    """A tag that waits for somebody's word; ``before + quote + after`` is what was said."""
+    """A tag that waits for somebody's word; ``before + quote + after`` is what was said.
+
+    ``because``: what brought it up, where nothing can be quoted."""
 
     id: int
     slug: str
@@ -73,6 +75,7 @@ class Suggestion:
     careful: bool
     state: SuggestionState
     proposed_by: str
+    because: str
     before: str
     quote: str
     after: str

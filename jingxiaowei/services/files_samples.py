@@ -31,7 +31,7 @@ _PEOPLE = (
 _NOTED = (
     ("sample-ma", "business_owner", "本人说家里开五金店", Ground.CONSENT, None),
     ("sample-ma", "theme_boss_fraud", "上门讲过冒充老板", Ground.CONSENT, None),
-    ("sample-shen", "senior_60", "本人说七十多了", Ground.CONSENT, None),
+    ("sample-shen", "retiree", "本人说退休好多年了", Ground.CONSENT, None),
     ("sample-shen", "need_home_visit", "腿脚不便，约了上门办证", Ground.DUTY, None),
     ("sample-yang", "new_resident", "本人说刚来海盐", Ground.CONSENT, 2),
 )

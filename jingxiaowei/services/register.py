@@ -206,7 +206,7 @@ class Register:
                 id_,
                 mask_name(contacts.get((id_, ContactKind.NAME), "")) or _UNNAMED,
                 tuple(channels.get(id_, ())),
-                mask_value(EntityKind.PHONE, contacts.get((id_, ContactKind.PHONE), "")),
+                _phone(contacts.get((id_, ContactKind.PHONE), "")),
                 areas.get(residents[id_].area or "", "辖区不明"),
                 people(residents[id_].officer_id) if residents[id_].officer_id else "",
                 tuple(tags.get(id_, ())),
@@ -250,6 +250,10 @@ async def _contacts(
         .order_by(CONTACT_POINT.c.id)
     )
     return {(row.resident_id, row.kind): cipher.open(VALUE, row.value) for row in rows}
+
+
+def _phone(number: str) -> str:
+    return mask_value(EntityKind.PHONE, number) if number else ""
 
 
 def _mine(scope: Scope, officer: Signed) -> ColumnElement[bool]:

@@ -3,17 +3,25 @@
 from dataclasses import dataclass
 
 from jingxiaowei.services.alerts_house import Content
+from jingxiaowei.services.audiences import Audiences
 from jingxiaowei.services.audit import Audit
 from jingxiaowei.services.bell import Bell
+from jingxiaowei.services.choices import Choices
 from jingxiaowei.services.consents import Consents
 from jingxiaowei.services.erasure import Erasure
+from jingxiaowei.services.files import Files
 from jingxiaowei.services.files_rights import FileRights
+from jingxiaowei.services.files_search import FileSearch
+from jingxiaowei.services.handing_over import HandingOver
 from jingxiaowei.services.media import MediaKeeper
+from jingxiaowei.services.merging import Merging
 from jingxiaowei.services.minors import Minors
 from jingxiaowei.services.officers import Officers
+from jingxiaowei.services.requests import Requests
 from jingxiaowei.services.suggestions import Suggestions
 from jingxiaowei.services.tag_reviews import TagReviews
 from jingxiaowei.services.tagging import Tagging
+from jingxiaowei.services.taxonomy_surgery import TaxonomySurgery
 from jingxiaowei.store.engine import Database
 
 
@@ -24,10 +32,18 @@ class FileHouse:
     rights: FileRights
     suggestions: Suggestions  # the ledger: raise_many
     tagging: Tagging
+    choices: Choices  # the turn: choose, note_fact
     consents: Consents
     reviews: TagReviews
     minors: Minors  # the ledger: heard
     erasure: Erasure  # a worker: run
+    files: Files
+    search: FileSearch
+    requests: Requests
+    merging: Merging
+    handing_over: HandingOver
+    audiences: Audiences
+    surgery: TaxonomySurgery
 
 
 def build(
@@ -41,12 +57,21 @@ def build(
     """Wire the files."""
     rights = FileRights(audit)
     suggestions = Suggestions(database, audit, content, officers, rights)
+    consents = Consents(database, audit, content)
     return FileHouse(
         rights,
         suggestions,
         Tagging(database, audit, content, officers, rights, suggestions),
-        Consents(database, audit, content),
+        Choices(database, audit, content, suggestions),
+        consents,
         TagReviews(database, audit, content, rights, suggestions),
         Minors(database, audit, content, rights),
         Erasure(database, bell, content, audit, rights, media),
+        Files(database, content, officers, rights, suggestions, consents),
+        FileSearch(database, content, rights),
+        Requests(database, audit, content, officers, rights),
+        Merging(database, content, rights),
+        HandingOver(database, officers, rights),
+        Audiences(database, content, rights),
+        TaxonomySurgery(database, content, rights),
     )

@@ -148,9 +148,10 @@ class Ledger:
             await self._write(connection, rows)
             await self._apply_events(connection, ours)
             now = datetime.now(UTC)
-            told = await self._alerts.record(connection, rows.sightings, now)
+            # Before the alerts: the trail's lock is taken before theirs, everywhere.
             for resident, conversation, said in rows.minors:
                 await self._minors.heard(connection, resident, conversation, said, now)
+            told = await self._alerts.record(connection, rows.sightings, now)
             await self._suggestions.raise_many(connection, rows.raised, now)
             for conversation, contact in rows.contacts:
                 told |= await self._contacts.give(connection, conversation, now, **asdict(contact))

@@ -4,22 +4,15 @@ A declined one keeps its place for half a year, so that the same is not raised a
 index sees to it, and the turn needs no look-up. Raised in the turn's own transaction.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from sqlalchemy import (
-    BigInteger,
-    Boolean,
-    LargeBinary,
-    String,
-    bindparam,
     func,
-    literal,
     or_,
     select,
-    true,
     update,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -31,7 +24,8 @@ from jingxiaowei.services import tagging_rows as rows_of
 from jingxiaowei.services.audit import Audit, Event
 from jingxiaowei.services.files_rights import ALLOWED, Act, FileRights, Subject, require
 from jingxiaowei.services.officers import Officers, Signed
-from jingxiaowei.services.tagging_rules import Ruling, names_of, rule
+from jingxiaowei.services.suggestions_raising import raising
+from jingxiaowei.services.tagging_rules import Names, Ruling, names_of, rule
 from jingxiaowei.services.tagging_values import (
     QUOTE,
     Noted,
@@ -40,19 +34,15 @@ from jingxiaowei.services.tagging_values import (
 )
 from jingxiaowei.store.engine import Database
 from jingxiaowei.store.file_tables import (
-    ASSIGNMENT,
-    CONSENT,
     IN_PLACE,
     IS_SUGGESTED,
     SUGGESTION,
-    ConsentKind,
     Ended,
     Ground,
-    Minor,
     SuggestionState,
     TagSource,
 )
-from jingxiaowei.store.tables import RESIDENT, UTCDateTime
+from jingxiaowei.store.tables import RESIDENT
 
 QUIET = timedelta(days=180)  # a declined one is not raised again for so long
 OPEN_LIFE = timedelta(days=60)  # nobody decided: what was said then is stale now
@@ -110,7 +100,7 @@ class Suggestions:
         self._content = content
         self._officers = officers
         self._rights = rights
-        self._raise = database.prepare(_raising(database))
+        self._raise = database.prepare(raising(database))
 
     @property
     def _taxonomy(self) -> Taxonomy:
@@ -186,7 +176,7 @@ class Suggestions:
     async def waiting(self, officer: Signed, now: datetime, limit: int = 100) -> list[Waiting]:
         """What the officer may decide, oldest first; careful ones for police only."""
         require(officer.role, Act.TAG)
-        cipher, taxonomy = self._database.cipher, self._taxonomy
+        taxonomy = self._taxonomy
         async with self._database.read() as connection:
             scope = await self._rights.scope(connection, officer, now)
             query = (
@@ -204,13 +194,27 @@ class Suggestions:
                 query = query.where(SUGGESTION.c.tag.in_(general))
             rows = (await connection.execute(query)).all()
             names = names_of(await self._officers.names(connection))
+        return self._shown(rows, names)
+
+    async def of(self, connection: AsyncConnection, resident_id: str) -> list[Waiting]:
+        """What waits on one file, oldest first. The caller has passed the gate."""
+        rows = await connection.execute(
+            select(SUGGESTION)
+            .where(SUGGESTION.c.resident_id == resident_id, IS_SUGGESTED)
+            .order_by(SUGGESTION.c.id)
+        )
+        names = names_of(await self._officers.names(connection))
+        return self._shown(rows.all(), names)
+
+    def _shown(self, rows: Sequence[Any], names: Names) -> list[Waiting]:
+        cipher, by_slug = self._database.cipher, self._taxonomy.by_slug
         return [
             Waiting(
                 row.id,
                 row.resident_id,
                 row.tag,
-                taxonomy.by_slug[row.tag].name,
-                taxonomy.by_slug[row.tag].careful,
+                by_slug[row.tag].name,
+                by_slug[row.tag].careful,
                 names(row.proposed_by) if row.proposed_by is not None else "",
                 row.source,
                 cipher.open(QUOTE, row.quote),
@@ -218,7 +222,7 @@ class Suggestions:
                 row.created_at,
             )
             for row in rows
-            if row.tag in taxonomy.by_slug
+            if row.tag in by_slug
         ]
 
     async def confirm(
@@ -392,46 +396,3 @@ class Suggestions:
             f"officer:{officer.id}", f"file.{act.value}", f"resident:{subject.resident_id}", what
         )
         await self._audit.record(connection, event)
-
-
-def _raising(database: Database) -> Any:
-    """One INSERT … SELECT that knows by itself what must not be raised."""
-    resident = bindparam("resident", type_=String())
-    slug = bindparam("slug", type_=String())
-    on_file = select(ASSIGNMENT.c.id).where(
-        ASSIGNMENT.c.resident_id == resident, ASSIGNMENT.c.tag == slug, rows_of.CURRENT
-    )
-    consent = (
-        select(CONSENT.c.given)
-        .where(CONSENT.c.resident_id == resident, CONSENT.c.kind == literal(ConsentKind.TAGS.value))
-        .order_by(CONSENT.c.id.desc())
-        .limit(1)
-        .scalar_subquery()
-    )
-    teens = bindparam("teens", type_=Boolean())
-    of_age = (RESIDENT.c.minor == literal(Minor.NONE.value)) | (
-        (RESIDENT.c.minor == literal(Minor.TEEN.value)) & teens
-    )
-    found = select(
-        resident,
-        slug,
-        literal(SuggestionState.OPEN.value),
-        bindparam("from_where", type_=String()),
-        bindparam("words", type_=LargeBinary()),
-        bindparam("message", type_=BigInteger()),
-        literal(Ground.CONSENT.value),
-        bindparam("at", type_=UTCDateTime()),
-    ).where(RESIDENT.c.id == resident, of_age, ~on_file.exists(), func.coalesce(consent, true()))
-    return database.insert(SUGGESTION).from_select(_COLUMNS, found).on_conflict_do_nothing()
-
-
-_COLUMNS = (
-    "resident_id",
-    "tag",
-    "state",
-    "source",
-    "quote",
-    "inbox_id",
-    "ground",
-    "created_at",
-)

@@ -15,7 +15,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from jingxiaowei.content.model import Library
-from jingxiaowei.content.tag_model import Applier, Tag, Taxonomy
+from jingxiaowei.content.tag_model import Taxonomy
 from jingxiaowei.errors import PermissionDeniedError
 from jingxiaowei.services import tagging_rows as rows_of
 from jingxiaowei.services.audit import Audit, Event
@@ -32,18 +32,13 @@ from jingxiaowei.services.suggestions import Suggestions
 from jingxiaowei.services.tagging_rules import (
     Names,
     Ruling,
-    conflicting,
     find_tag,
-    lives,
     names_of,
-    require_consent,
-    require_of_age,
     rule,
 )
 from jingxiaowei.services.tagging_values import (
     Did,
     Held,
-    HeldByLawError,
     Noted,
     Outcome,
     Standing,
@@ -239,91 +234,6 @@ class Tagging:
                 events.append(self._event(officer, Act.PROPOSE, outcomes[i].noted.resident_id, id_))
         await self._audit.record_many(connection, events)
 
-    async def choose(
-        self,
-        connection: AsyncConnection,
-        resident_id: str,
-        tag: str,
-        on: bool,
-        now: datetime,
-        inbox_id: int | None = None,
-    ) -> Outcome:
-        """本人自选, in the caller's transaction (the turn's): at once, whatever an officer noted.
-
-        Switched off, any tag goes, whoever noted it; one that a duty holds is for an officer to
-        decide. Switched on, it takes the place of what contradicts it.
-
-        Raises:
-            ConsentNeededError: a careful one needs the separate consent first.
-            HeldByLawError: open a request to delete instead.
-            TagRefusedError: unknown, not for residents to choose, or not at this age.
-        """
-        cipher, taxonomy = self._database.cipher, self.taxonomy
-        found = await rows_of.standings(connection, cipher, [resident_id], now)
-        standing = found.get(resident_id)
-        if standing is None:
-            raise TagRefusedError("没有这位居民。")
-        which = find_tag(taxonomy, tag)
-        held = standing.current.get(which.slug)
-        noted = Noted(resident_id, which.slug, "本人自选", Ground.OWN_CHOICE, inbox_id)
-        if not on:
-            return await self._withdraw(connection, noted, held, which, now)
-        if Applier.RESIDENT not in which.applied_by:
-            raise TagRefusedError(f"“{which.name}”要由民警、辅警来记，可以回“人工”告诉我们。")
-        require_of_age(standing, which, taxonomy)
-        if which.careful:
-            require_consent(standing, which)
-        if held is not None:
-            return Outcome(noted, Did.ALREADY, id=held.id)
-        in_the_way = conflicting(standing, which, taxonomy)
-        await rows_of.end(connection, {h.id for h in in_the_way}, Ended.CORRECTED, None, now)
-        expires, review = lives(which, now)
-        ruling = Ruling(which, noted.reason, False, in_the_way, expires, review)
-        row = rows_of.assignment(cipher, noted, ruling, TagSource.RESIDENT, None, now)
-        [id_] = await rows_of.put(connection, [row])
-        await self._suggestions.settle(connection, resident_id, which.slug, now)
-        await self._audit.record(connection, _own(resident_id, "choose", id_))
-        return Outcome(noted, Did.APPLIED, id=id_, replaced=tuple(h.tag for h in in_the_way))
-
-    async def _withdraw(
-        self,
-        connection: AsyncConnection,
-        noted: Noted,
-        held: Held | None,
-        tag: Tag,
-        now: datetime,
-    ) -> Outcome:
-        if held is None:
-            return Outcome(noted, Did.ALREADY)
-        if tag.careful and held.ground in (Ground.DUTY, Ground.EMERGENCY):
-            raise HeldByLawError(f"“{tag.name}”还在办，删不删由民警答复您。")
-        await rows_of.end(connection, {held.id}, Ended.WITHDRAWN, None, now)
-        await self._audit.record(connection, _own(noted.resident_id, "withdraw", held.id))
-        return Outcome(noted, Did.APPLIED, id=held.id)
-
-    async def note_fact(
-        self, connection: AsyncConnection, resident_id: str, tag: str, now: datetime
-    ) -> bool:
-        """Record a plain fact that the system itself saw (``quiz_done``); whether it is new.
-
-        Raises:
-            TagRefusedError: the tag is no such fact.
-        """
-        which = find_tag(self.taxonomy, tag)
-        if set(which.applied_by) != {Applier.SYSTEM}:
-            raise TagRefusedError(f"“{which.name}”不是系统能自动记的。")
-        found = await rows_of.standings(connection, self._database.cipher, [resident_id], now)
-        standing = found.get(resident_id)
-        if standing is None or which.slug in standing.current:
-            return False
-        require_of_age(standing, which, self.taxonomy)
-        noted = Noted(resident_id, which.slug, "系统记录", Ground.DUTY)
-        ruling = Ruling(which, noted.reason, False, (), *lives(which, now))
-        row = rows_of.assignment(self._database.cipher, noted, ruling, TagSource.SYSTEM, None, now)
-        [id_] = await rows_of.put(connection, [row])
-        await self._audit.record(connection, _own(resident_id, "fact", id_))
-        return True
-
     async def end(
         self,
         officer: Signed,
@@ -422,11 +332,6 @@ class Tagging:
 
 def _subject(standing: Standing) -> Subject:
     return Subject(standing.resident_id, standing.area, standing.officer_id)
-
-
-def _own(resident: str, what: str, id_: int) -> Event:
-    who = "system" if what == "fact" else f"resident:{resident}"
-    return Event(who, f"file.{what}", f"resident:{resident}", f"assignment:{id_}")
 
 
 def _stand(

@@ -111,7 +111,7 @@ class TagAssignment(SQLModel, table=True):
     __tablename__ = "tag_assignment"
     __table_args__ = (
         _partial("uq_tag_assignment_current", "resident_id", "tag", where=_CURRENT, unique=True),
-        _partial("ix_tag_assignment_tag", "tag", "resident_id", where=_CURRENT),
+        _partial("ix_tag_assignment_tag", "tag", "resident_id", "expires_at", where=_CURRENT),
         _partial("ix_tag_assignment_expires", "expires_at", where=_CURRENT),
         _partial("ix_tag_assignment_review", "review_at", where=_CURRENT),
         Index("ix_tag_assignment_ended", "ended_at"),

@@ -96,7 +96,7 @@ class Filing:
 
     async def choose(self, resident: str, tag: str, on: bool = True) -> Any:
         async with self.database.write() as connection:
-            return await self.tagging.choose(connection, resident, tag, on, self.now)
+            return await self.house.choices.choose(connection, resident, tag, on, self.now)
 
     async def tags(self, resident: str, at: datetime | None = None) -> list[str]:
         found = await self.tagging.tags_of(resident, at or self.now)

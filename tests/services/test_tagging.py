@@ -275,10 +275,10 @@ async def test_residents_choose_for_themselves(filing: Filing) -> None:
 async def test_a_fact_is_recorded_by_itself(filing: Filing) -> None:
     who = await filing.resident(agreed=False)
     async with filing.database.write() as connection:
-        assert await filing.tagging.note_fact(connection, who, "quiz_done", filing.now)
-        assert not await filing.tagging.note_fact(connection, who, "quiz_done", filing.now)
+        assert await filing.house.choices.note_fact(connection, who, "quiz_done", filing.now)
+        assert not await filing.house.choices.note_fact(connection, who, "quiz_done", filing.now)
         with pytest.raises(TagRefusedError, match="不是系统"):
-            await filing.tagging.note_fact(connection, who, "finance_staff", filing.now)
+            await filing.house.choices.note_fact(connection, who, "finance_staff", filing.now)
 
 
 async def test_ending_and_renewing(filing: Filing) -> None:

@@ -143,7 +143,7 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f('ix_tag_assignment_resident_id'), ['resident_id'], unique=False)
         batch_op.create_index('ix_tag_assignment_review', ['review_at'], unique=False, sqlite_where=sa.text('ended_at IS NULL'), postgresql_where=sa.text('ended_at IS NULL'))
         batch_op.create_index(batch_op.f('ix_tag_assignment_surgery_id'), ['surgery_id'], unique=False)
-        batch_op.create_index('ix_tag_assignment_tag', ['tag', 'resident_id'], unique=False, sqlite_where=sa.text('ended_at IS NULL'), postgresql_where=sa.text('ended_at IS NULL'))
+        batch_op.create_index('ix_tag_assignment_tag', ['tag', 'resident_id', 'expires_at'], unique=False, sqlite_where=sa.text('ended_at IS NULL'), postgresql_where=sa.text('ended_at IS NULL'))
         batch_op.create_index('uq_tag_assignment_current', ['resident_id', 'tag'], unique=True, sqlite_where=sa.text('ended_at IS NULL'), postgresql_where=sa.text('ended_at IS NULL'))
 
     op.create_table('tag_suggestion',

@@ -1,0 +1,373 @@
+"""一人一档: the one way to read a resident's file. Each reading is recorded with its reason."""
+
+import re
+from collections import defaultdict
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from jingxiaowei.services import tagging_rows as rows_of
+from jingxiaowei.services.alerts_words import CHANNELS, mask_name
+from jingxiaowei.services.consents import Consents
+from jingxiaowei.services.files_rights import Act, FileRights, Subject, require
+from jingxiaowei.services.files_timeline import timeline
+from jingxiaowei.services.files_values import (
+    CONTACT,
+    Dossier,
+    Purpose,
+    Reading,
+    TagLine,
+)
+from jingxiaowei.services.inbox import BODY
+from jingxiaowei.services.notes import NoteRefusedError, require_note
+from jingxiaowei.services.officers import Officers, Signed
+from jingxiaowei.services.suggestions import Content, Suggestions
+from jingxiaowei.services.tagging_rules import Names, names_of
+from jingxiaowei.services.tagging_values import Held, TagRefusedError
+from jingxiaowei.store.engine import Database
+from jingxiaowei.store.file_tables import (
+    CONTACT_POINT,
+    MERGE,
+    ContactKind,
+    Minor,
+    TagSource,
+)
+from jingxiaowei.store.tables import AREA, AUDIT, IDENTITY, INBOX, OFFICER, RESIDENT, Role
+
+_READINGS = 20
+_READ = ("file.view", "file.view_careful", "file.original", "file.export", "file.contact")
+
+
+class Files:
+    """Opens files, shows originals and contact, notes contact, area and responsible officer.
+
+    Raises, throughout: TagRefusedError where there is no such resident or the reason is missing;
+    PermissionDeniedError where role or area do not allow it.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        content: Content,
+        officers: Officers,
+        rights: FileRights,
+        suggestions: Suggestions,
+        consents: Consents,
+    ) -> None:
+        self._database = database
+        self._content = content
+        self._officers = officers
+        self._rights = rights
+        self._suggestions = suggestions
+        self._consents = consents
+
+    async def open(
+        self,
+        officer: Signed,
+        resident_id: str,
+        purpose: Purpose,
+        now: datetime,
+        *,
+        note: str = "",
+        careful: bool = False,
+        as_of: datetime | None = None,
+    ) -> Dossier:
+        """The file as it stands, or as it stood on a day within its retention.
+
+        ``careful``: the protected tags too, for police and a purpose; else they are counted.
+        """
+        reason = reason_of(purpose, note)
+        act = Act.VIEW_CAREFUL if careful else Act.VIEW
+        async with self._database.write() as connection:
+            resident_id = await self.kept(connection, resident_id)
+            row = await self._enter(connection, officer, act, resident_id, now, reason)
+            names = names_of(await self._officers.names(connection))
+            tags = await rows_of.tags_of(
+                connection, self._database.cipher, resident_id, as_of or now
+            )
+            shown = [tag for tag in tags if careful or not self._careful(tag)]
+            dossier = Dossier(
+                resident_id,
+                row.area,
+                names(row.officer_id) if row.officer_id is not None else "",
+                Minor(row.minor),
+                await self._channels(connection, resident_id),
+                {},
+                tuple(self._line(tag, names) for tag in shown),
+                len(tags) - len(shown),
+                (),
+                (),
+                (),
+                (),
+                (),
+                as_of,
+            )
+            if as_of is not None:
+                return dossier
+            return await self._complete(connection, officer, dossier, careful, names)
+
+    async def _complete(
+        self,
+        connection: AsyncConnection,
+        officer: Signed,
+        dossier: Dossier,
+        careful: bool,
+        names: Names,
+    ) -> Dossier:
+        """What only today's file has."""
+        who = dossier.resident_id
+        waiting = await self._suggestions.of(connection, who)
+        merged = await connection.execute(
+            select(MERGE.c.gone_id).where(MERGE.c.kept_id == who, MERGE.c.undone_at.is_(None))
+        )
+        return replace(
+            dossier,
+            contacts=_masked(await self._contacts(connection, who)),
+            suggestions=tuple(w for w in waiting if careful or not w.careful),
+            timeline=await timeline(
+                connection, self._database.cipher, who, officer.role is Role.POLICE
+            ),
+            consents=tuple(await self._consents.newest(connection, who)),
+            readings=await self._readings(connection, who, names),
+            merged=tuple(row.gone_id for row in merged),
+        )
+
+    async def original(
+        self, officer: Signed, inbox_id: int, purpose: Purpose, now: datetime, note: str = ""
+    ) -> str:
+        """看原文: a message as it was sent."""
+        reason = f"{reason_of(purpose, note)} message:{inbox_id}"
+        async with self._database.write() as connection:
+            row = (
+                await connection.execute(
+                    select(INBOX.c.body, IDENTITY.c.resident_id)
+                    .join(IDENTITY, IDENTITY.c.id == INBOX.c.conversation_id)
+                    .where(INBOX.c.id == inbox_id)
+                )
+            ).first()
+            if row is None:
+                raise TagRefusedError("这条消息已过保存期限。")
+            await self._enter(connection, officer, Act.ORIGINAL, row.resident_id, now, reason)
+            return str(self._database.cipher.open_json(BODY, row.body).get("text", ""))
+
+    async def contact(
+        self, officer: Signed, resident_id: str, purpose: Purpose, now: datetime, note: str = ""
+    ) -> dict[ContactKind, tuple[str, ...]]:
+        """Name and numbers unmasked, to ring somebody up."""
+        async with self._database.write() as connection:
+            await self._enter(
+                connection, officer, Act.CONTACT, resident_id, now, reason_of(purpose, note)
+            )
+            return await self._contacts(connection, resident_id)
+
+    async def note_contact(
+        self,
+        officer: Signed,
+        resident_id: str,
+        kind: ContactKind,
+        value: str,
+        now: datetime,
+        source: TagSource = TagSource.OFFICER,
+    ) -> None:
+        """Note how a resident is called or reached; the same again changes nothing."""
+        async with self._database.write() as connection:
+            await self._enter(connection, officer, Act.CONTACT, resident_id, now, f"note {kind}")
+            await self.keep_contact(connection, resident_id, kind, value, source, now)
+
+    async def keep_contact(
+        self,
+        connection: AsyncConnection,
+        resident_id: str,
+        kind: ContactKind,
+        value: str,
+        source: TagSource,
+        now: datetime,
+    ) -> None:
+        """The same for an import or the turn, in the caller's transaction and behind its gate."""
+        value = value.strip()
+        if kind is ContactKind.PHONE:
+            value = phone_digits(value)
+        if not value or len(value) > 80:
+            raise TagRefusedError("写上内容，最多 80 个字。")
+        minor = await connection.execute(
+            select(RESIDENT.c.minor).where(RESIDENT.c.id == resident_id)
+        )
+        if minor.scalar() == Minor.UNDER_14.value:
+            raise TagRefusedError("未满 14 周岁不建档，不记联系方式。")
+        if value in (await self._contacts(connection, resident_id)).get(kind, ()):
+            return
+        cipher = self._database.cipher
+        row = {
+            "resident_id": resident_id,
+            "kind": kind,
+            "value": cipher.seal(CONTACT, value),
+            "found": cipher.find("phone", value) if kind is ContactKind.PHONE else None,
+            "source": source,
+            "created_at": now,
+        }
+        await connection.execute(insert(CONTACT_POINT), [row])
+
+    async def place(
+        self,
+        officer: Signed,
+        resident_id: str,
+        now: datetime,
+        area: str | None = None,
+        responsible: int | None = None,
+    ) -> None:
+        """Into an area, to a responsible officer; what is None stays as it is."""
+        values: dict[str, object] = {}
+        async with self._database.write() as connection:
+            if area is not None:
+                known = await connection.execute(select(AREA.c.slug).where(AREA.c.slug == area))
+                if known.first() is None:
+                    raise TagRefusedError(f"没有“{area}”这个辖区。")
+                values["area"] = area
+            if responsible is not None:
+                found = await connection.execute(
+                    select(OFFICER.c.id).where(
+                        OFFICER.c.id == responsible,
+                        OFFICER.c.active,
+                        OFFICER.c.role == Role.POLICE,
+                    )
+                )
+                if found.first() is None:
+                    raise TagRefusedError("责任民警要是在岗的民警。")
+                values["officer_id"] = responsible
+            reason = " ".join(f"{name}:{value}" for name, value in values.items())
+            await self._enter(connection, officer, Act.PLACE, resident_id, now, reason)
+            if values:
+                await connection.execute(
+                    update(RESIDENT).where(RESIDENT.c.id == resident_id).values(**values)
+                )
+
+    async def readings(
+        self, officer: Signed, resident_id: str, now: datetime
+    ) -> tuple[Reading, ...]:
+        """谁看过: for police, and for auditors, who see no more of the file than this."""
+        require(officer.role, Act.READS)
+        async with self._database.write() as connection:
+            names = names_of(await self._officers.names(connection))
+            await self._rights.record(connection, officer, Act.READS, [resident_id])
+            return await self._readings(connection, resident_id, names)
+
+    async def kept(self, connection: AsyncConnection, resident_id: str) -> str:
+        """The resident into whom somebody was merged; themselves, if they were not."""
+        while True:
+            row = (
+                await connection.execute(
+                    select(MERGE.c.kept_id).where(
+                        MERGE.c.gone_id == resident_id, MERGE.c.undone_at.is_(None)
+                    )
+                )
+            ).first()
+            if row is None:
+                return resident_id
+            resident_id = row.kept_id
+
+    async def _enter(
+        self,
+        connection: AsyncConnection,
+        officer: Signed,
+        act: Act,
+        resident_id: str,
+        now: datetime,
+        reason: str,
+    ) -> Any:
+        row = (
+            await connection.execute(select(RESIDENT).where(RESIDENT.c.id == resident_id))
+        ).first()
+        if row is None:
+            raise TagRefusedError("没有这位居民。")
+        subject = Subject(row.id, row.area, row.officer_id)
+        await self._rights.allow(connection, officer, act, subject, now, reason)
+        return row
+
+    def _careful(self, tag: Held) -> bool:
+        known = self._content.library.taxonomy.by_slug.get(tag.tag)
+        return known is None or known.careful
+
+    def _line(self, tag: Held, names: Names) -> TagLine:
+        taxonomy = self._content.library.taxonomy
+        known = taxonomy.by_slug.get(tag.tag)
+        by = "居民本人" if tag.source is TagSource.RESIDENT else names(tag.officer_id)
+        return TagLine(
+            tag,
+            known.name if known else tag.tag,
+            taxonomy.group_of(tag.tag).name if known else "",
+            by,
+            names(tag.confirmed_by) if tag.confirmed_by is not None else "",
+        )
+
+    async def _channels(self, connection: AsyncConnection, resident_id: str) -> tuple[str, ...]:
+        rows = await connection.execute(
+            select(IDENTITY.c.channel).where(IDENTITY.c.resident_id == resident_id)
+        )
+        return tuple(sorted(CHANNELS.get(row.channel, row.channel) for row in rows))
+
+    async def _contacts(
+        self, connection: AsyncConnection, resident_id: str
+    ) -> dict[ContactKind, tuple[str, ...]]:
+        rows = await connection.execute(
+            select(CONTACT_POINT.c.kind, CONTACT_POINT.c.value)
+            .where(CONTACT_POINT.c.resident_id == resident_id)
+            .order_by(CONTACT_POINT.c.id)
+        )
+        found: dict[ContactKind, list[str]] = defaultdict(list)
+        for row in rows:
+            found[row.kind].append(self._database.cipher.open(CONTACT, row.value))
+        return {kind: tuple(values) for kind, values in found.items()}
+
+    async def _readings(
+        self, connection: AsyncConnection, resident_id: str, names: Names
+    ) -> tuple[Reading, ...]:
+        rows = await connection.execute(
+            select(AUDIT.c.at, AUDIT.c.actor, AUDIT.c.action, AUDIT.c.reason)
+            .where(AUDIT.c.object == f"resident:{resident_id}", AUDIT.c.action.in_(_READ))
+            .order_by(AUDIT.c.id.desc())
+            .limit(_READINGS)
+        )
+        return tuple(
+            Reading(row.at, names(int(row.actor.removeprefix("officer:"))), row.action, row.reason)
+            for row in rows
+            if row.actor.startswith("officer:")
+        )
+
+
+def phone_digits(text: str) -> str:
+    """A phone as it is kept and found: digits, without +86.
+
+    Raises:
+        TagRefusedError: it is no phone.
+    """
+    digits = re.sub(r"\D", "", text)
+    if len(digits) == 13 and digits.startswith("86"):
+        digits = digits[2:]
+    if not 7 <= len(digits) <= 12:
+        raise TagRefusedError("这不像电话号码。")
+    return digits
+
+
+def _masked(
+    contacts: dict[ContactKind, tuple[str, ...]],
+) -> dict[ContactKind, tuple[str, ...]]:
+    veil = {
+        ContactKind.NAME: mask_name,
+        ContactKind.PHONE: lambda phone: phone[:3] + "****" + phone[-4:],
+        ContactKind.COMPANY: lambda name: name[:2] + "**",
+        ContactKind.ADDRESS: lambda place: place[:6] + "**",
+    }
+    return {kind: tuple(map(veil[kind], values)) for kind, values in contacts.items()}
+
+
+def reason_of(purpose: Purpose, note: str) -> str:
+    """事由 as it stands in the trail: never a name or a number."""
+    if purpose is not Purpose.OTHER:
+        return purpose.value
+    try:
+        return f"{purpose.value}：{require_note(note)}"
+    except NoteRefusedError:
+        raise TagRefusedError("选“其他”要写一句事由，不写名字和号码。") from None

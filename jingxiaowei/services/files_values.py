@@ -1,0 +1,82 @@
+"""一人一档 as an officer reads it. Everything is masked; what is careful stands apart."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from jingxiaowei.services.consents import Agreement
+from jingxiaowei.services.suggestions import Waiting
+from jingxiaowei.services.tagging_values import Held
+from jingxiaowei.store.file_tables import ContactKind, Minor
+
+CONTACT, REQUEST_TEXT, ANSWER = b"contact.value", b"rights_request.text", b"rights_request.answer"
+
+
+class Purpose(StrEnum):
+    """事由: why an officer opens a file. It stands in the trail for the resident to ask for."""
+
+    SERVICE = "办事"
+    DISSUADE = "劝阻"
+    CARE = "关怀回访"
+    OWN_REQUEST = "本人要求"
+    OTHER = "其他"
+
+
+@dataclass(frozen=True, slots=True)
+class TagLine:
+    """A tag on the file, with who noted it and on what."""
+
+    held: Held
+    name: str
+    group: str
+    by: str  # 民警陈国华, 居民本人
+    confirmed_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Something that happened, one line of the timeline. ``id``: of its row."""
+
+    at: datetime
+    kind: str  # said, replied, alert, ticket, request
+    text: str
+    id: int
+    conversation_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """谁看过: somebody read the file."""
+
+    at: datetime
+    by: str
+    what: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Dossier:
+    """一人一档, as of a moment.
+
+    Attributes:
+        careful_hidden: how many tags are not shown (受保护 N 项).
+        contacts: masked, by kind.
+        merged: residents that were merged into this one.
+        as_of: None for today; else a read-only look back: tags as they stood, nothing else.
+    """
+
+    resident_id: str
+    area: str | None
+    officer: str
+    minor: Minor
+    channels: tuple[str, ...]
+    contacts: Mapping[ContactKind, tuple[str, ...]]
+    tags: tuple[TagLine, ...]
+    careful_hidden: int
+    suggestions: tuple[Waiting, ...]
+    timeline: tuple[Line, ...]
+    consents: tuple[Agreement, ...]
+    readings: tuple[Reading, ...]
+    merged: tuple[str, ...]
+    as_of: datetime | None = None

@@ -1,0 +1,366 @@
+"""标签调整: rename, merge, split, move and retire tags, with a preview and an undo.
+
+The taxonomy itself is an admin's YAML; this makes the files follow it. Whole tables change in a
+few statements: the old assignments are ended, the new ones copied from them, and each row knows
+the surgery that made or ended it.
+"""
+
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    and_,
+    delete,
+    exists,
+    func,
+    insert,
+    literal,
+    null,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from jingxiaowei.content.tag_model import Taxonomy
+from jingxiaowei.pipeline.audience_parser import parse
+from jingxiaowei.services.audience_query import residents_of
+from jingxiaowei.services.files_rights import Act, FileRights, require
+from jingxiaowei.services.officers import Signed
+from jingxiaowei.services.scopes import Scope
+from jingxiaowei.services.suggestions import Content
+from jingxiaowei.services.surgery_rules import rewritten, rules_about
+from jingxiaowei.services.tagging_values import TagConflictError, TagRefusedError
+from jingxiaowei.store.engine import Database
+from jingxiaowei.store.file_tables import (
+    ASSIGNMENT,
+    AUDIENCE,
+    IS_CURRENT,
+    IS_SUGGESTED,
+    SUGGESTION,
+    SURGERY,
+    Ended,
+    Minor,
+    SuggestionState,
+)
+from jingxiaowei.store.tables import RESIDENT
+
+_EVERYWHERE = Scope(frozenset(), True)
+_COPIED = (
+    "resident_id",
+    "source",
+    "officer_id",
+    "confirmed_by",
+    "reason",
+    "evidence_id",
+    "ground",
+    "review_at",
+    "expires_at",
+)
+
+
+class Kind(StrEnum):
+    RENAME = "rename"
+    MERGE = "merge"
+    SPLIT = "split"  # who fits an expression gets the new tag, the others keep the old one
+    MOVE = "move"  # into another group: what may no longer stand there ends
+    RETIRE = "retire"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is to be done: ``sources`` become ``target`` (empty: nothing, they are retired)."""
+
+    kind: Kind
+    sources: tuple[str, ...]
+    target: str = ""
+    expression: str = ""  # of a split
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What a plan touches, or has touched.
+
+    Attributes:
+        residents: whose tags change.
+        already: of these, who have the target already; the old one only ends.
+        barred: of these, who have something that shuts the target out; likewise.
+        rules: what the taxonomy still says of the sources, to be mended in the YAML.
+    """
+
+    residents: int
+    already: int = 0
+    barred: int = 0
+    suggestions: int = 0
+    audiences: tuple[str, ...] = ()
+    rules: tuple[str, ...] = field(default=())
+
+
+class TaxonomySurgery:
+    """Previews, applies and undoes. For admins; no resident is named to them."""
+
+    def __init__(self, database: Database, content: Content, rights: FileRights) -> None:
+        self._database = database
+        self._content = content
+        self._rights = rights
+
+    @property
+    def _taxonomy(self) -> Taxonomy:
+        return self._content.library.taxonomy
+
+    async def preview(self, officer: Signed, plan: Plan, now: datetime) -> Effect:
+        """What the plan would touch.
+
+        Raises:
+            TagRefusedError: the plan makes no sense; says why.
+            PermissionDeniedError: not an admin.
+        """
+        require(officer.role, Act.SURGERY)
+        self._check(plan)
+        async with self._database.read() as connection:
+            return await self._effect(connection, plan, now)
+
+    async def apply(self, officer: Signed, plan: Plan, now: datetime) -> tuple[int, Effect]:
+        """Do it, in one transaction; the surgery's id and what it touched.
+
+        Raises:
+            TagRefusedError, PermissionDeniedError: as :meth:`preview`.
+        """
+        require(officer.role, Act.SURGERY)
+        self._check(plan)
+        async with self._database.write() as connection:
+            effect = await self._effect(connection, plan, now)
+            row = {
+                "kind": plan.kind.value,
+                "plan": asdict(plan),
+                "before": {},
+                "counts": asdict(effect),
+                "by": officer.id,
+                "at": now,
+            }
+            made = await connection.execute(insert(SURGERY).returning(SURGERY.c.id), [row])
+            id_: int = made.scalar_one()
+            if plan.target and plan.kind is not Kind.MOVE:
+                await self._copy(connection, plan, id_, now)
+            await connection.execute(
+                update(ASSIGNMENT)
+                .where(self._touched(plan, now))
+                .where(or_(ASSIGNMENT.c.surgery_id.is_(None), ASSIGNMENT.c.surgery_id != id_))
+                .values(
+                    ended_at=now,
+                    ended_by=officer.id,
+                    ended_because=Ended.RETIRED,
+                    ended_surgery_id=id_,
+                )
+            )
+            before = {
+                "suggestions": await self._move_suggestions(connection, plan, now),
+                "audiences": await self._rewrite_audiences(connection, plan),
+            }
+            await connection.execute(
+                update(SURGERY).where(SURGERY.c.id == id_).values(before=before)
+            )
+            await self._rights.record(
+                connection, officer, Act.SURGERY, [""], f"{plan.kind} surgery:{id_}"
+            )
+            return id_, effect
+
+    async def undo(self, officer: Signed, surgery_id: int, now: datetime) -> None:
+        """Put back what was; what people have decided since stays decided.
+
+        Raises:
+            TagRefusedError: there is no such surgery.
+            TagConflictError: it is undone already.
+            PermissionDeniedError: not an admin.
+        """
+        require(officer.role, Act.SURGERY)
+        async with self._database.write() as connection:
+            row = (
+                await connection.execute(select(SURGERY).where(SURGERY.c.id == surgery_id))
+            ).first()
+            if row is None:
+                raise TagRefusedError("没有这次调整。")
+            undone = await connection.execute(
+                update(SURGERY)
+                .where(SURGERY.c.id == surgery_id, SURGERY.c.undone_at.is_(None))
+                .values(undone_at=now)
+            )
+            if not undone.rowcount:
+                raise TagConflictError("这次调整已经撤销。")
+            new, same = ASSIGNMENT.alias(), ASSIGNMENT.alias()
+            decided = exists().where(
+                new.c.surgery_id == surgery_id,
+                new.c.resident_id == ASSIGNMENT.c.resident_id,
+                new.c.ended_at.is_not(None),
+            )
+            again = exists().where(
+                same.c.resident_id == ASSIGNMENT.c.resident_id,
+                same.c.tag == ASSIGNMENT.c.tag,
+                same.c.ended_at.is_(None),
+            )
+            await connection.execute(
+                update(ASSIGNMENT)
+                .where(ASSIGNMENT.c.ended_surgery_id == surgery_id, ~decided, ~again)
+                .values(ended_at=None, ended_by=None, ended_because=None, ended_surgery_id=None)
+            )
+            await connection.execute(
+                delete(ASSIGNMENT).where(ASSIGNMENT.c.surgery_id == surgery_id, IS_CURRENT)
+            )
+            for suggestion, tag in row.before["suggestions"]:
+                await connection.execute(
+                    update(SUGGESTION)
+                    .where(SUGGESTION.c.id == suggestion, SUGGESTION.c.decided_by.is_(None))
+                    .values(tag=tag, state=SuggestionState.OPEN, decided_at=None)
+                )
+            for audience, expression in row.before["audiences"]:
+                await connection.execute(
+                    update(AUDIENCE).where(AUDIENCE.c.id == audience).values(expression=expression)
+                )
+            await self._rights.record(
+                connection, officer, Act.SURGERY, [""], f"undo surgery:{surgery_id}"
+            )
+
+    def _check(self, plan: Plan) -> None:
+        known = self._taxonomy.by_slug
+        if not plan.sources or plan.target in plan.sources:
+            raise TagRefusedError("写明调整哪些标签，新旧不能相同。")
+        wants = plan.kind in (Kind.RENAME, Kind.MERGE, Kind.SPLIT)
+        if wants and plan.target not in known:
+            raise TagRefusedError(f"新标签“{plan.target}”还不在标签表里，先在 YAML 里加上。")
+        if not wants and plan.target:
+            raise TagRefusedError("移组和停用不写新标签。")
+        if plan.kind is not Kind.MERGE and len(plan.sources) > 1:
+            raise TagRefusedError("一次只调整一个；合并才能写几个。")
+        if plan.kind is Kind.MOVE and plan.sources[0] not in known:
+            raise TagRefusedError(f"没有“{plan.sources[0]}”这个标签。")
+        if (plan.kind is Kind.SPLIT) != bool(plan.expression):
+            raise TagRefusedError("拆分要写哪些人用新标签，别的不用写。")
+
+    def _touched(self, plan: Plan, now: datetime) -> ColumnElement[bool]:
+        """The assignments that end."""
+        mine = and_(IS_CURRENT, ASSIGNMENT.c.tag.in_(plan.sources))
+        if plan.kind is Kind.SPLIT:
+            audience = parse(plan.expression, self._taxonomy, self._content.library.areas)
+            fits = residents_of(audience, _EVERYWHERE, now).subquery()
+            return and_(mine, ASSIGNMENT.c.resident_id.in_(select(fits.c.id)))
+        if plan.kind is Kind.MOVE:
+            return and_(mine, self._out_of_place(plan.sources[0]))
+        return mine
+
+    def _out_of_place(self, slug: str) -> ColumnElement[bool]:
+        """Files on which a tag may not stand by the taxonomy in force."""
+        other = ASSIGNMENT.alias()
+        barred = exists().where(
+            other.c.resident_id == ASSIGNMENT.c.resident_id,
+            other.c.tag.in_(self._taxonomy.conflicts(slug)),
+            other.c.ended_at.is_(None),
+        )
+        if self._taxonomy.by_slug[slug].minors:
+            return barred
+        teens = select(RESIDENT.c.id).where(RESIDENT.c.minor == Minor.TEEN.value)
+        return or_(barred, ASSIGNMENT.c.resident_id.in_(teens))
+
+    def _standing(self, plan: Plan, slugs: frozenset[str]) -> ColumnElement[bool]:
+        """Whether the resident has one of the tags beside what changes."""
+        other = ASSIGNMENT.alias()
+        return exists().where(
+            other.c.resident_id == ASSIGNMENT.c.resident_id,
+            other.c.tag.in_(slugs - set(plan.sources)),
+            other.c.ended_at.is_(None),
+        )
+
+    async def _effect(self, connection: AsyncConnection, plan: Plan, now: datetime) -> Effect:
+        touched = self._touched(plan, now)
+        people = func.count(func.distinct(ASSIGNMENT.c.resident_id))
+
+        async def count(*conditions: ColumnElement[bool]) -> int:
+            found = await connection.execute(select(people).where(*conditions))
+            return int(found.scalar_one())
+
+        already = barred = 0
+        if plan.target:
+            conflicts = self._taxonomy.conflicts(plan.target)
+            already = await count(touched, self._standing(plan, frozenset({plan.target})))
+            barred = await count(touched, self._standing(plan, conflicts))
+        waiting = await connection.execute(
+            select(func.count()).where(IS_SUGGESTED, SUGGESTION.c.tag.in_(plan.sources))
+        )
+        saved = await connection.execute(select(AUDIENCE.c.name, AUDIENCE.c.expression))
+        words = set(plan.sources)
+        return Effect(
+            await count(touched),
+            already,
+            barred,
+            int(waiting.scalar_one()),
+            tuple(row.name for row in saved if words & set(rewritten(row.expression).tags)),
+            rules_about(self._taxonomy, plan.sources),
+        )
+
+    async def _copy(self, connection: AsyncConnection, plan: Plan, id_: int, now: datetime) -> None:
+        """The new tags, one a resident, from the oldest of what they come from."""
+        barred = self._taxonomy.conflicts(plan.target) | {plan.target}
+        first = (
+            select(func.min(ASSIGNMENT.c.id))
+            .where(self._touched(plan, now), ~self._standing(plan, frozenset(barred)))
+            .group_by(ASSIGNMENT.c.resident_id)
+        )
+        copied = select(
+            *(ASSIGNMENT.c[name] for name in _COPIED),
+            literal(plan.target),
+            literal(now, ASSIGNMENT.c.started_at.type),
+            literal(id_),
+            null(),
+        ).where(ASSIGNMENT.c.id.in_(first))
+        await connection.execute(
+            insert(ASSIGNMENT).from_select(
+                [*_COPIED, "tag", "started_at", "surgery_id", "ended_at"], copied
+            )
+        )
+
+    async def _move_suggestions(
+        self, connection: AsyncConnection, plan: Plan, now: datetime
+    ) -> list[tuple[int, str]]:
+        """Suggestions follow a rename or a merge, and lapse where their tag is gone."""
+        if plan.kind in (Kind.SPLIT, Kind.MOVE):
+            return []
+        waiting = await connection.execute(
+            select(SUGGESTION.c.id, SUGGESTION.c.resident_id, SUGGESTION.c.tag)
+            .where(IS_SUGGESTED, SUGGESTION.c.tag.in_(plan.sources))
+            .order_by(SUGGESTION.c.id)
+        )
+        rows = waiting.all()
+        taken = await connection.execute(
+            select(SUGGESTION.c.resident_id).where(
+                SUGGESTION.c.tag == plan.target, SUGGESTION.c.state != SuggestionState.LAPSED
+            )
+        )
+        barred = {row.resident_id for row in taken}
+        for row in rows:
+            values: dict[str, Any] = {"state": SuggestionState.LAPSED, "decided_at": now}
+            if plan.target and row.resident_id not in barred:
+                values = {"tag": plan.target}
+                barred.add(row.resident_id)
+            await connection.execute(
+                update(SUGGESTION).where(SUGGESTION.c.id == row.id).values(**values)
+            )
+        return [(row.id, row.tag) for row in rows]
+
+    async def _rewrite_audiences(
+        self, connection: AsyncConnection, plan: Plan
+    ) -> list[tuple[int, str]]:
+        """Saved audiences follow a rename or a merge; the rest is for their owners to decide."""
+        if plan.kind not in (Kind.RENAME, Kind.MERGE):
+            return []
+        rows = await connection.execute(select(AUDIENCE.c.id, AUDIENCE.c.expression))
+        changed = []
+        for row in rows.all():
+            found = rewritten(row.expression, dict.fromkeys(plan.sources, plan.target))
+            if found.text != row.expression:
+                changed.append((row.id, row.expression))
+                await connection.execute(
+                    update(AUDIENCE).where(AUDIENCE.c.id == row.id).values(expression=found.text)
+                )
+        return changed

@@ -11,14 +11,13 @@ from aiohttp.typedefs import Handler, Middleware
 from jingxiaowei.console.pages import CSRF, OFFICER, ROOT, render
 from jingxiaowei.errors import PermissionDeniedError
 from jingxiaowei.services.alerts_values import AlertConflictError, AlertMissingError
-from jingxiaowei.services.dossiers_values import DossierMissingError
 from jingxiaowei.services.questions import QuestionMissingError
 from jingxiaowei.services.signins import ABSOLUTE, SignIns
 from jingxiaowei.services.tagging_values import TagRefusedError
 from jingxiaowei.services.tickets import TicketConflictError, TicketMissingError
 
 COOKIE = "jxw_console"
-_MISSING = (AlertMissingError, DossierMissingError, QuestionMissingError, TicketMissingError)
+_MISSING = (AlertMissingError, QuestionMissingError, TicketMissingError)
 _CONFLICTS = (AlertConflictError, TagRefusedError, TicketConflictError)
 _OPEN = ("/console/sign-in", "/console/enter", "/console/static/")
 # Fetched by the page itself: no sign of life of the officer's.

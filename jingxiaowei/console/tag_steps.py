@@ -9,8 +9,9 @@ from jingxiaowei.console.residents import code_of, may, resident_id, show_file
 from jingxiaowei.content.tag_model import Applier, Tag
 from jingxiaowei.errors import PermissionDeniedError
 from jingxiaowei.services.desk_house import DeskHouse
-from jingxiaowei.services.dossiers_values import Dossier
+from jingxiaowei.services.dossiers import FileView, Why
 from jingxiaowei.services.files_rights import ALLOWED, Act
+from jingxiaowei.services.files_values import Purpose
 from jingxiaowei.services.residents_words import GROUNDS, OFFICERS_GROUNDS
 from jingxiaowei.services.tagging_values import Did, TagConflictError, TagRefusedError
 from jingxiaowei.store.file_tables import Ended, Ground
@@ -18,6 +19,7 @@ from jingxiaowei.store.tables import Role
 
 _SAID = {Did.APPLIED: "noted", Did.PROPOSED: "proposed", Did.ALREADY: "already"}
 _WORDS = 200
+_NOTING = Why(Purpose.OTHER, "记标签")
 
 
 class TagSteps:
@@ -66,21 +68,19 @@ class TagSteps:
         officer = officer_of(request)
         if Act.TAG not in ALLOWED[officer.role]:
             raise PermissionDeniedError("标签由民警、辅警记。")
-        file = await self._desk.dossiers.read(
-            officer, resident_id(request), "记标签", datetime.now(UTC)
-        )
+        view = await self._read(request)
         taxonomy = self._desk.taxonomy
         groups = [
             (group, [tag for tag in group.tags if _applied_here(tag)]) for group in taxonomy.groups
         ]
-        in_the_way = _in_the_way(file, taxonomy.conflicts(conflict.slug)) if conflict else {}
+        in_the_way = _in_the_way(view, taxonomy.conflicts(conflict.slug)) if conflict else {}
         context = {
-            "file": file,
+            "view": view,
             "code": code,
             "fault": fault,
             "draft": draft or {},
             "groups": [(group, tags) for group, tags in groups if tags],
-            "held": {slip.slug for group in file.groups for slip in group.slips},
+            "held": {line.held.tag for line in view.dossier.tags},
             "proposes": officer.role is Role.AUXILIARY,
             "grounds": [(ground.value, GROUNDS[ground]) for ground in OFFICERS_GROUNDS],
             "conflict": conflict,
@@ -156,28 +156,32 @@ class TagSteps:
         """The file with the reason on it; beside a suggestion what else it may rest on."""
         form = await request.post()
         status = 409 if isinstance(refusal, TagConflictError) else 400
+        view = await self._read(request)
         in_the_way: dict[str, str] = {}
         if suggestion and isinstance(refusal, TagConflictError):
-            in_the_way = await self._others(request, suggestion)
+            for each in view.suggestions:
+                if each.waiting.id == suggestion:
+                    others = self._desk.taxonomy.conflicts(each.waiting.tag)
+                    in_the_way = _in_the_way(view, others)
         return await show_file(
             self._desk,
             request,
             code_of(form),
             fault=str(refusal),
+            careful=view.careful,
+            why=_NOTING,
             status=status,
             stuck=suggestion,
             in_the_way=in_the_way,
         )
 
-    async def _others(self, request: web.Request, suggestion: int) -> dict[str, str]:
-        """What stands on the file against a suggested tag."""
-        file = await self._desk.dossiers.read(
-            officer_of(request), resident_id(request), "记标签", datetime.now(UTC)
+    async def _read(self, request: web.Request) -> FileView:
+        """The file to note something on: police see all that may stand in the way."""
+        officer = officer_of(request)
+        careful = Act.VIEW_CAREFUL in ALLOWED[officer.role]
+        return await self._desk.dossiers.read(
+            officer, resident_id(request), _NOTING, datetime.now(UTC), careful=careful
         )
-        for each in file.suggestions:
-            if each.id == suggestion:
-                return _in_the_way(file, self._desk.taxonomy.conflicts(each.slug))
-        return {}
 
 
 def _number(request: web.Request) -> int:
@@ -200,7 +204,6 @@ def _applied_here(tag: Tag) -> bool:
     return bool({Applier.POLICE, Applier.AUXILIARY} & set(tag.applied_by))
 
 
-def _in_the_way(file: Dossier, others: frozenset[str]) -> dict[str, str]:
-    """The shown tags of a file that another would take the place of: names by slug."""
-    slips = (slip for group in file.groups for slip in group.slips)
-    return {slip.slug: slip.name for slip in slips if slip.slug in others}
+def _in_the_way(view: FileView, others: frozenset[str]) -> dict[str, str]:
+    """The tags of a file that another would take the place of: names by slug."""
+    return {line.held.tag: line.name for line in view.dossier.tags if line.held.tag in others}

@@ -1,6 +1,8 @@
 """待办 and 工单: what waits, and steps with a ticket."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from types import MappingProxyType
 
 from aiohttp import web
 
@@ -9,8 +11,11 @@ from jingxiaowei.console.residents import SAID, may
 from jingxiaowei.errors import PermissionDeniedError
 from jingxiaowei.services.desk_house import DeskHouse
 from jingxiaowei.services.notes import NoteRefusedError
+from jingxiaowei.services.requests import WORDS
+from jingxiaowei.services.tagging_values import TagConflictError, TagRefusedError
 from jingxiaowei.services.tickets import NOTE_CHARACTERS, TicketConflictError
 
+_ANSWER = 1000
 _TICKET_SAID = {
     "claimed": "我已认领。",
     "released": "已放回。",
@@ -24,13 +29,40 @@ class WorkPages:
 
     async def work(self, request: web.Request) -> web.Response:
         """待办."""
+        return await self._work(request, SAID.get(request.query.get("said", ""), ""))
+
+    async def _work(
+        self,
+        request: web.Request,
+        said: str = "",
+        fault: str = "",
+        status: int = 200,
+        draft: Mapping[int, str] = MappingProxyType({}),
+    ) -> web.Response:
         officer = officer_of(request)
         context = {
             "work": await self._desk.worklist.waiting(officer, datetime.now(UTC)),
-            "said": SAID.get(request.query.get("said", ""), ""),
+            "said": said,
+            "fault": fault,
+            "draft": draft,
             "may": may(officer),
+            "kinds": WORDS,
         }
-        return render(request, "work.html", context)
+        return render(request, "work.html", context, status)
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        """答复 a resident's request, or 不能办 with the reason."""
+        form = await request.post()
+        text, refused = str(form.get("text", ""))[:_ANSWER], request.match_info["step"] == "refuse"
+        number = _number(request)
+        try:
+            await self._desk.files.requests.answer(
+                officer_of(request), number, text, datetime.now(UTC), refused
+            )
+        except TagRefusedError as refusal:
+            status = 409 if isinstance(refusal, TagConflictError) else 400
+            return await self._work(request, "", str(refusal), status, {number: text})
+        raise web.HTTPSeeOther(f"{ROOT}/work?said=answered")
 
     async def tickets(self, request: web.Request) -> web.Response:
         """工单, by due time; or those that are done."""

@@ -45,9 +45,9 @@ def build(
     return DeskHouse(
         files,
         content,
-        Register(database, content, officers, files.rights),
-        Dossiers(database, content, officers, files.rights, files.consents),
-        Worklist(database, files.rights, files.suggestions, files.reviews, tickets),
+        Register(database, content, officers, files.rights, files.search),
+        Dossiers(database, content, files.files),
+        Worklist(database, files.suggestions, files.reviews, files.requests, tickets),
         tickets,
         Questions(database, audit, content),
         TagCounts(database),

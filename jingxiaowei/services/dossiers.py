@@ -1,210 +1,193 @@
-"""一人一档, read for an officer: each look goes through the gate, with a reason, and is recorded.
+"""一人一档 as its page shows it: the dossier, with what stands beside it in other tables.
 
-Names, phones and words stand masked; careful tags are counted only. Each is opened by a reason of
-its own.
+Opened by :class:`.files.Files` alone, which asks the gate and records the reason.
 """
 
+from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 
 from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from jingxiaowei.services import dossiers_rows as rows_of
-from jingxiaowei.services.consents import Consents
-from jingxiaowei.services.conversations import messages, spoken
-from jingxiaowei.services.dossiers_values import (
-    Dossier,
-    DossierMissingError,
-    Slip,
-    SlipGroup,
-    Suggestion,
-)
-from jingxiaowei.services.files_rights import ALLOWED, Act, FileRights, Subject
-from jingxiaowei.services.officers import Officers, Signed
-from jingxiaowei.services.register import labels
-from jingxiaowei.services.residents_words import GROUNDS, MINORS, SOURCES
+from jingxiaowei.services.conversations import messages
+from jingxiaowei.services.files import Files
+from jingxiaowei.services.files_values import Dossier, Purpose, TagLine
+from jingxiaowei.services.officers import Signed
+from jingxiaowei.services.register import UNNAMED
 from jingxiaowei.services.roster import LOCAL
-from jingxiaowei.services.suggestions import Content
-from jingxiaowei.services.tagging_rows import tags_of
-from jingxiaowei.services.tagging_rules import REVIEW_AHEAD, Names, names_of
-from jingxiaowei.services.tagging_values import Held
+from jingxiaowei.services.suggestions import Content, Waiting
+from jingxiaowei.services.tagging_rules import REVIEW_AHEAD
 from jingxiaowei.store.engine import Database
-from jingxiaowei.store.file_tables import MERGE, TagSource
-from jingxiaowei.store.tables import AREA, RESIDENT
+from jingxiaowei.store.file_tables import ContactKind
+from jingxiaowei.store.tables import AREA
 
-LINES = 30
+_AROUND = 40  # characters of a message on each side of a quote
+
+
+@dataclass(frozen=True, slots=True)
+class Why:
+    """事由 of a look: ``note`` where the purpose is 其他."""
+
+    purpose: Purpose
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Slip:
+    """A tag on the file.
+
+    Attributes:
+        soon: it ends within a week.
+        evidence: the message that it rests on, masked; empty: none, or over.
+    """
+
+    line: TagLine
+    careful: bool
+    soon: bool
+    evidence: str
+
+
+@dataclass(frozen=True, slots=True)
+class SlipGroup:
+    """The tags of one group."""
+
+    name: str
+    slips: tuple[Slip, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """A tag that waits for somebody's word, its quote within what was said."""
+
+    waiting: Waiting
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True)
+class FileView:
+    """What one file's page shows.
+
+    Attributes:
+        label: 陈**, or 未留名.
+        careful: with the careful tags.
+        as_of: the tags are those of that day, and nothing can be changed.
+        moved: the file was asked for by an id that has been merged into this one.
+    """
+
+    dossier: Dossier
+    label: str
+    place: str
+    station: str
+    groups: tuple[SlipGroup, ...]
+    suggestions: tuple[Suggestion, ...]
+    careful: bool
+    as_of: date | None
+    moved: bool
 
 
 class Dossiers:
-    """Reads one file."""
+    """Reads one file for its page."""
 
-    def __init__(
-        self,
-        database: Database,
-        content: Content,
-        officers: Officers,
-        rights: FileRights,
-        consents: Consents,
-    ) -> None:
+    def __init__(self, database: Database, content: Content, files: Files) -> None:
         self._database = database
         self._content = content
-        self._officers = officers
-        self._rights = rights
-        self._consents = consents
+        self._files = files
 
     async def read(
         self,
         officer: Signed,
         resident_id: str,
-        reason: str,
+        why: Why,
         now: datetime,
         *,
         careful: bool = False,
-        original: bool = False,
         as_of: date | None = None,
-    ) -> Dossier:
-        """The file of one resident.
+    ) -> FileView:
+        """The file of one resident, for a reason.
 
         Args:
-            reason: 事由, recorded.
             careful: with the careful tags; police only.
-            original: names, phones and words unmasked.
             as_of: the tags as they stood at the end of that day (China's).
 
         Raises:
-            DossierMissingError: there is no such resident.
+            TagRefusedError: there is no such resident, or the reason is missing.
             PermissionDeniedError: the role or the area does not allow it.
         """
-        async with self._database.write() as connection:
-            row = (
-                await connection.execute(
-                    select(RESIDENT, AREA.c.name.label("place"), AREA.c.station)
-                    .outerjoin(AREA, AREA.c.slug == RESIDENT.c.area)
-                    .where(RESIDENT.c.id == resident_id)
-                )
+        moment = None if as_of is None else min(_end_of(as_of), now)
+        dossier = await self._files.open(
+            officer,
+            resident_id,
+            why.purpose,
+            now,
+            note=why.note,
+            careful=careful,
+            as_of=moment,
+        )
+        rests_on = {line.held.evidence_id for line in dossier.tags}
+        raised_by = {waiting.inbox_id for waiting in dossier.suggestions}
+        wanted = {id_ for id_ in rests_on | raised_by if id_ is not None}
+        async with self._database.read() as connection:
+            said = await messages(connection, self._database.cipher, wanted)
+            area = (
+                await connection.execute(select(AREA).where(AREA.c.slug == dossier.area))
             ).first()
-            if row is None:
-                raise DossierMissingError("没有这位居民，或者已经删除。")
-            subject = Subject(row.id, row.area, row.officer_id)
-            await self._rights.allow(connection, officer, Act.VIEW, subject, now, reason)
-            if careful:
-                await self._rights.allow(
-                    connection, officer, Act.VIEW_CAREFUL, subject, now, reason
-                )
-            if original:
-                await self._rights.allow(connection, officer, Act.ORIGINAL, subject, now, reason)
-            cipher = self._database.cipher
-            names = names_of(await self._officers.names(connection))
-            ours = await rows_of.conversations(connection, row.id)
-            moment = now if as_of is None else _end_of(as_of, now)
-            held = await tags_of(connection, cipher, row.id, moment)
-            groups, hidden = await self._groups(connection, held, names, moment, careful)
-            contacts = await rows_of.contacts(connection, cipher, row.id, original)
-            may_read = Act.READS in ALLOWED[officer.role]
-            return Dossier(
-                row.id,
-                (await labels(connection, cipher, [row.id]))[row.id].split("·")[0],
-                row.place or "辖区不明",
-                row.station or "县局值班台",
-                names(row.officer_id) if row.officer_id is not None else "",
-                MINORS.get(row.minor, ""),
-                row.created_at,
-                await rows_of.identities(connection, row.id),
-                contacts,
-                groups,
-                hidden,
-                careful,
-                await self._suggestions(connection, officer, row.id, names),
-                rows_of.agreed(await self._consents.newest(connection, row.id)),
-                await spoken(connection, cipher, ours, LINES, original),
-                await rows_of.alerts(connection, ours),
-                await rows_of.tickets(connection, ours),
-                await rows_of.requests(connection, row.id),
-                await rows_of.readings(connection, row.id, names) if may_read else None,
-                original,
-                as_of,
-                await self._merged_into(connection, row.id),
-            )
+        names = dossier.contacts.get(ContactKind.NAME, ())
+        return FileView(
+            dossier,
+            names[-1] if names else UNNAMED,
+            area.name if area else "辖区不明",
+            area.station if area else "县局值班台",
+            self._groups(dossier.tags, said, moment or now),
+            tuple(_in_context(waiting, said) for waiting in dossier.suggestions),
+            careful,
+            as_of,
+            dossier.resident_id != resident_id,
+        )
 
-    async def _groups(
-        self,
-        connection: AsyncConnection,
-        held: tuple[Held, ...],
-        names: Names,
-        moment: datetime,
-        careful: bool,
-    ) -> tuple[tuple[SlipGroup, ...], int]:
-        """The tags by their groups; how many of them are careful."""
-        taxonomy, cipher = self._content.library.taxonomy, self._database.cipher
-        ids = {each.evidence_id for each in held if each.evidence_id is not None}
-        evidence = await messages(connection, cipher, ids)
+    def _groups(
+        self, lines: Collection[TagLine], said: dict[int, str], moment: datetime
+    ) -> tuple[SlipGroup, ...]:
+        """The tags by their groups, in the taxonomy's order; what ends first stands first."""
+        taxonomy = self._content.library.taxonomy
         by_group: dict[str, list[Slip]] = {}
-        hidden = 0
-        for each in held:
-            tag = taxonomy.by_slug.get(each.tag)
-            # A tag that the taxonomy has forgotten is guarded like a careful one.
-            guarded = tag is None or tag.careful
-            hidden += guarded
-            if guarded and not careful:
-                continue
-            ends = each.expires_at
+        for line in sorted(lines, key=_by_end):
+            tag = taxonomy.by_slug.get(line.held.tag)
+            ends = line.held.expires_at
             slip = Slip(
-                each.id,
-                each.tag,
-                tag.name if tag else each.tag,
-                guarded,
-                SOURCES[each.source],
-                "本人" if each.source is TagSource.RESIDENT else names(each.officer_id),
-                names(each.confirmed_by)
-                if each.confirmed_by not in (None, each.officer_id)
-                else "",
-                each.reason,
-                GROUNDS[each.ground],
-                evidence.get(each.evidence_id or 0, ""),
-                each.started_at,
-                ends,
+                line,
+                tag is None or tag.careful,
                 ends is not None and ends - moment <= REVIEW_AHEAD,
+                said.get(line.held.evidence_id or 0, ""),
             )
-            by_group.setdefault(tag.group if tag else "", []).append(slip)
-        names_by_slug = {group.slug: group.name for group in taxonomy.groups}
-        order = [*names_by_slug, ""]
-        return (
-            tuple(
-                SlipGroup(
-                    names_by_slug.get(slug, "标签表里已经没有的"),
-                    tuple(sorted(by_group[slug], key=_by_end)),
-                )
-                for slug in order
-                if slug in by_group
-            ),
-            hidden,
+            by_group.setdefault(line.group, []).append(slip)
+        order = [*(group.name for group in taxonomy.groups), ""]
+        return tuple(
+            SlipGroup(name or "标签表里已经没有的", tuple(by_group[name]))
+            for name in order
+            if name in by_group
         )
 
-    async def _suggestions(
-        self, connection: AsyncConnection, officer: Signed, resident_id: str, names: Names
-    ) -> tuple[Suggestion, ...]:
-        found = await rows_of.suggestions(
-            connection, self._database.cipher, self._content.library.taxonomy, resident_id, names
-        )
-        if Act.TAG_CAREFUL in ALLOWED[officer.role]:
-            return found
-        return tuple(each for each in found if not each.careful)
 
-    async def _merged_into(self, connection: AsyncConnection, resident_id: str) -> str:
-        kept = await connection.execute(
-            select(MERGE.c.kept_id).where(
-                MERGE.c.gone_id == resident_id, MERGE.c.undone_at.is_(None)
-            )
-        )
-        return str(kept.scalar() or "")
+def _in_context(waiting: Waiting, said: dict[int, str]) -> Suggestion:
+    """A suggestion's quote within its message: what stands before it and what comes after."""
+    text, quote = said.get(waiting.inbox_id or 0, ""), waiting.quote
+    start = text.find(quote)
+    if not quote or start < 0:
+        return Suggestion(waiting, "", "")
+    before, after = text[:start], text[start + len(quote) :]
+    if len(before) > _AROUND:
+        before = "…" + before[-_AROUND:]
+    if len(after) > _AROUND:
+        after = after[:_AROUND] + "…"
+    return Suggestion(waiting, before, after)
 
 
-def _by_end(slip: Slip) -> tuple[bool, float]:
-    """What ends first stands first, what lasts stands last."""
-    return slip.expires_at is None, slip.expires_at.timestamp() if slip.expires_at else 0.0
+def _by_end(line: TagLine) -> tuple[bool, float]:
+    ends = line.held.expires_at
+    return ends is None, ends.timestamp() if ends is not None else 0.0
 
 
-def _end_of(day: date, now: datetime) -> datetime:
-    """The last moment of a day, on China's calendar; never later than now."""
-    end = datetime.combine(day + timedelta(days=1), time(), LOCAL) - timedelta(seconds=1)
-    return min(end, now)
+def _end_of(day: date) -> datetime:
+    """The last second of a day, on China's calendar."""
+    return datetime.combine(day + timedelta(days=1), time(), LOCAL) - timedelta(seconds=1)

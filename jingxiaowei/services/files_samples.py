@@ -2,10 +2,9 @@
 
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import select, update
 
 from jingxiaowei.pipeline.messages import Channel, Incoming, MessageKind
-from jingxiaowei.services.contact_points import contact_row
 from jingxiaowei.services.files_house import FileHouse
 from jingxiaowei.services.inbox import Inbox, conversation_id
 from jingxiaowei.services.officers import Signed
@@ -13,7 +12,6 @@ from jingxiaowei.services.tagging_values import Noted
 from jingxiaowei.store.engine import Database
 from jingxiaowei.store.file_tables import (
     CONSENT,
-    CONTACT_POINT,
     ConsentKind,
     ContactKind,
     Ground,
@@ -70,13 +68,11 @@ async def seed_files(
                 .values(area=area, officer_id=police.id)
             )
             await files.consents.say(connection, ids[who], ConsentKind.TAGS, True, then)
-            contacts = [(ContactKind.NAME, name), (ContactKind.PHONE, phone)]
-            rows = [
-                contact_row(database.cipher, ids[who], kind, value, TagSource.OFFICER, then)
-                for kind, value in contacts
-                if value
-            ]
-            await connection.execute(insert(CONTACT_POINT), rows)
+            for kind, value in ((ContactKind.NAME, name), (ContactKind.PHONE, phone)):
+                if value:
+                    await files.files.keep_contact(
+                        connection, ids[who], kind, value, TagSource.OFFICER, then
+                    )
     noted = [
         Noted(
             ids[who],

@@ -1,27 +1,21 @@
-"""居民名册: who is in the officer's areas, masked; found by phone, tag or area.
+"""居民名册: residents in a list, masked: who came last, or what a search has found."""
 
-A phone is found by its keyed hash and stands in no trail. Every look is let in by the gate.
-"""
-
-import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import ColumnElement, Select, func, or_, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from jingxiaowei.content.tag_model import Tag
 from jingxiaowei.pipeline.screen.values import EntityKind
 from jingxiaowei.services.alerts_words import CHANNELS, mask_name, mask_value
-from jingxiaowei.services.contact_points import VALUE, phone_key
-from jingxiaowei.services.files_rights import ALLOWED, Act, FileRights, Subject, covers
+from jingxiaowei.services.files_rights import ALLOWED, Act, FileRights
+from jingxiaowei.services.files_search import FileSearch
+from jingxiaowei.services.files_values import CONTACT, Purpose
 from jingxiaowei.services.officers import Officers, Signed
-from jingxiaowei.services.scopes import Scope
 from jingxiaowei.services.suggestions import Content
 from jingxiaowei.services.tagging_rows import standing_at
-from jingxiaowei.services.tagging_rules import find_tag, names_of
+from jingxiaowei.services.tagging_rules import names_of
 from jingxiaowei.store.cipher import Cipher
 from jingxiaowei.store.engine import Database
 from jingxiaowei.store.file_tables import (
@@ -35,12 +29,12 @@ from jingxiaowei.store.tables import AREA, CONVERSATION, IDENTITY, INBOX, RESIDE
 
 SHOWN = 50
 _RECENT = 1000  # messages looked through for who came last
-_UNNAMED = "未留名"
+UNNAMED = "未留名"
 
 
 @dataclass(frozen=True, slots=True)
 class Sought:
-    """What is looked for; nothing: who came last."""
+    """What is looked for."""
 
     phone: str = ""
     tag: str = ""
@@ -74,12 +68,6 @@ class Page:
     more: bool = False
 
 
-def phone_digits(text: str) -> str:
-    """A phone as it is kept: digits, without the country's 86."""
-    digits = re.sub(r"\D", "", text)
-    return digits[2:] if len(digits) == 13 and digits.startswith("86") else digits
-
-
 class Register:
     """Reads for the console."""
 
@@ -89,58 +77,57 @@ class Register:
         content: Content,
         officers: Officers,
         rights: FileRights,
+        search: FileSearch,
     ) -> None:
         self._database = database
         self._content = content
         self._officers = officers
         self._rights = rights
+        self._search = search
 
-    async def find(self, officer: Signed, sought: Sought, reason: str, now: datetime) -> Page:
+    async def find(
+        self, officer: Signed, sought: Sought, purpose: Purpose, note: str, now: datetime
+    ) -> Page:
         """Residents whom the officer may see.
 
         Raises:
             TagRefusedError: no such tag; names the nearest.
             PermissionDeniedError: the role does not search, or not by careful tags.
         """
-        tag = find_tag(self._content.library.taxonomy, sought.tag) if sought.tag else None
-        act = Act.SEARCH_CAREFUL if tag is not None and tag.careful else Act.SEARCH
-        what = f"{reason} {_in_words(sought, tag)}".strip()
-        async with self._database.write() as connection:
-            await self._rights.allow(connection, officer, act, None, now, what)
-            scope = await self._rights.scope(connection, officer, now)
-            query = self._query(sought, tag, now)
-            if not scope.everywhere:
-                query = query.where(_mine(scope, officer))
-            rows = (await connection.execute(query.limit(SHOWN + 1))).all()
-            ids = [row.id for row in rows[:SHOWN]]
-            found = await self._found(connection, officer, ids, now)
-        if not sought:
-            found.sort(key=_heard, reverse=True)
-        return Page(tuple(found), len(rows) > SHOWN)
+        found = await self._search.find(
+            officer,
+            purpose,
+            now,
+            tag=sought.tag,
+            area=sought.area,
+            phone=sought.phone,
+            note=note,
+            limit=SHOWN + 1,
+        )
+        ids = [each.resident_id for each in found[:SHOWN]]
+        async with self._database.read() as connection:
+            return Page(tuple(await self._found(connection, officer, ids, now)), len(found) > SHOWN)
 
-    def _query(self, sought: Sought, tag: Tag | None, now: datetime) -> Select[Any]:
-        query = select(RESIDENT.c.id)
-        if sought.phone:
-            key = phone_key(self._database.cipher, phone_digits(sought.phone))
-            having = select(CONTACT_POINT.c.resident_id).where(CONTACT_POINT.c.found == key)
-            query = query.where(RESIDENT.c.id.in_(having))
-        if tag is not None:
-            holding = select(ASSIGNMENT.c.resident_id).where(
-                ASSIGNMENT.c.tag == tag.slug, standing_at(now)
-            )
-            query = query.where(RESIDENT.c.id.in_(holding))
-        if sought.area:
-            query = query.where(RESIDENT.c.area == sought.area)
-        if sought:
-            return query.order_by(RESIDENT.c.id)
+    async def recent(self, officer: Signed, now: datetime) -> Page:
+        """Who came last, of those whom the officer may see."""
         newest = select(INBOX.c.id, INBOX.c.conversation_id).order_by(INBOX.c.id.desc())
         last = newest.limit(_RECENT).subquery()
-        return (
-            query.join(IDENTITY, IDENTITY.c.resident_id == RESIDENT.c.id)
+        query = (
+            select(RESIDENT.c.id)
+            .join(IDENTITY, IDENTITY.c.resident_id == RESIDENT.c.id)
             .join(last, last.c.conversation_id == IDENTITY.c.id)
             .group_by(RESIDENT.c.id)
             .order_by(func.max(last.c.id).desc())
         )
+        async with self._database.write() as connection:
+            await self._rights.allow(connection, officer, Act.SEARCH, None, now, "recent")
+            scope = await self._rights.scope(connection, officer, now)
+            if not scope.everywhere:
+                mine = RESIDENT.c.officer_id == officer.id
+                query = query.where(or_(RESIDENT.c.area.in_(scope.areas), mine))
+            rows = await connection.execute(query.limit(SHOWN))
+            ids = [row.id for row in rows]
+            return Page(tuple(await self._found(connection, officer, ids, now)))
 
     async def areas(self) -> Mapping[str, str]:
         """The areas' names by slug, the county desk last."""
@@ -204,7 +191,7 @@ class Register:
         return [
             Found(
                 id_,
-                mask_name(contacts.get((id_, ContactKind.NAME), "")) or _UNNAMED,
+                mask_name(contacts.get((id_, ContactKind.NAME), "")) or UNNAMED,
                 tuple(channels.get(id_, ())),
                 _phone(contacts.get((id_, ContactKind.PHONE), "")),
                 areas.get(residents[id_].area or "", "辖区不明"),
@@ -231,7 +218,7 @@ async def labels(
         .where(RESIDENT.c.id.in_(ids))
     )
     return {
-        row.id: (mask_name(contacts.get((row.id, ContactKind.NAME), "")) or _UNNAMED)
+        row.id: (mask_name(contacts.get((row.id, ContactKind.NAME), "")) or UNNAMED)
         + f"·{row.name or '辖区不明'}"
         for row in rows
     }
@@ -249,33 +236,8 @@ async def _contacts(
         )
         .order_by(CONTACT_POINT.c.id)
     )
-    return {(row.resident_id, row.kind): cipher.open(VALUE, row.value) for row in rows}
+    return {(row.resident_id, row.kind): cipher.open(CONTACT, row.value) for row in rows}
 
 
 def _phone(number: str) -> str:
     return mask_value(EntityKind.PHONE, number) if number else ""
-
-
-def _mine(scope: Scope, officer: Signed) -> ColumnElement[bool]:
-    return or_(RESIDENT.c.area.in_(scope.areas), RESIDENT.c.officer_id == officer.id)
-
-
-def may_see(scope: Scope, officer: Signed, row: Any) -> bool:
-    """Whether a resident's row is the officer's to see."""
-    return covers(scope, officer, Subject(row.id, row.area, row.officer_id))
-
-
-def _heard(found: Found) -> float:
-    return found.heard_at.timestamp() if found.heard_at else 0.0
-
-
-def _in_words(sought: Sought, tag: Tag | None) -> str:
-    """What was looked for, as the trail may tell it: never the number itself."""
-    parts = []
-    if sought.phone:
-        parts.append("电话")
-    if tag is not None:
-        parts.append(f"标签 {tag.slug}")
-    if sought.area:
-        parts.append(f"辖区 {sought.area}")
-    return f"按{'、'.join(parts)}" if parts else "最近来过的"

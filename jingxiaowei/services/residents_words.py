@@ -7,14 +7,11 @@ from jingxiaowei.store.file_tables import (
     ContactKind,
     Ground,
     Minor,
-    RequestKind,
-    RequestState,
-    SuggestionState,
     TagSource,
 )
 from jingxiaowei.store.tables import TicketState
 
-# 事由: why somebody looks at a file. The code stands in addresses, the word in the trail.
+# 事由: why somebody looks at a file. The code stands in addresses, the words in the trail.
 PURPOSES: Mapping[str, str] = {
     "service": "办事",
     "dissuade": "劝阻",
@@ -50,24 +47,6 @@ CONTACTS: Mapping[str, str] = {
     ContactKind.PHONE: "电话",
     ContactKind.COMPANY: "单位",
     ContactKind.ADDRESS: "住处",
-}
-REQUESTS: Mapping[str, str] = {
-    RequestKind.VIEW: "查看",
-    RequestKind.CORRECT: "更正",
-    RequestKind.OBJECT: "不同意",
-    RequestKind.DELETE: "删除一项",
-    RequestKind.EXPORT: "要一份",
-    RequestKind.ERASE: "全部删除",
-}
-REQUEST_STATES: Mapping[str, str] = {
-    RequestState.OPEN: "待答复",
-    RequestState.CONFIRMED: "本人已确认，待删除",
-    RequestState.ANSWERED: "已答复",
-    RequestState.REFUSED: "不能办，已说明",
-}
-SUGGESTED: Mapping[str, str] = {
-    SuggestionState.OPEN: "建议",
-    SuggestionState.PROPOSED: "提请",
 }
 NEEDS: Mapping[str, str] = {
     "human": "要真人",

@@ -7,9 +7,8 @@ from sqlalchemy import select
 
 from jingxiaowei.errors import PermissionDeniedError
 from jingxiaowei.services.audit import Audit, Event
-from jingxiaowei.services.dossiers_rows import actor_word
 from jingxiaowei.services.officers import Officers, Signed
-from jingxiaowei.services.tagging_rules import names_of
+from jingxiaowei.services.tagging_rules import Names, names_of
 from jingxiaowei.services.trail_words import TOPICS, act_word
 from jingxiaowei.store.engine import Database
 from jingxiaowei.store.tables import AUDIT, Role
@@ -104,6 +103,23 @@ def _about(thing: str) -> str:
     """居民 3f9a21c0 for ``resident:3f9a21c0…``: enough to tell two apart."""
     kind, _, id_ = thing.partition(":")
     return f"{_THINGS.get(kind, kind)} {id_[:10]}".strip()
+
+
+def actor_word(actor: str, names: Names) -> str:
+    """辅警王芳 for ``officer:7``; what is no person by its own word."""
+    kind, _, id_ = actor.partition(":")
+    if kind == "officer" and id_.isdecimal():
+        return names(int(id_))
+    return _ACTORS.get(kind, kind)
+
+
+_ACTORS = {
+    "resident": "居民本人",
+    "system": "系统",
+    "retention": "到期清除",
+    "console": "工作台",
+    "command line": "命令行",
+}
 
 
 def may_read(role: Role) -> bool:

@@ -8,7 +8,14 @@ from sqlalchemy import update
 
 from jingxiaowei.pipeline.messages import Channel
 from jingxiaowei.services.inbox import conversation_id
-from jingxiaowei.store.file_tables import ASSIGNMENT, SUGGESTION, Ended, SuggestionState
+from jingxiaowei.store.file_tables import (
+    ASSIGNMENT,
+    REQUEST,
+    SUGGESTION,
+    Ended,
+    RequestKind,
+    SuggestionState,
+)
 from jingxiaowei.store.tables import AUDIT, RESIDENT, Role
 from tests.conftest import said
 from tests.console.conftest import Hands, Site
@@ -53,7 +60,7 @@ async def test_the_register_is_masked(at_work: Hands) -> None:
     for secret in ("沈福根", "13800000412", "need_home_visit", "上门办证需求·"):
         assert secret not in page
     assert "受保护标签 1 项" in page
-    assert ("file.search", "最近来过的") in await trail(at_work.site)
+    assert ("file.search", "recent") in await trail(at_work.site)
 
 
 async def test_search_by_phone_tag_and_area(at_work: Hands) -> None:
@@ -68,7 +75,7 @@ async def test_search_by_phone_tag_and_area(at_work: Hands) -> None:
     page = await at_work.post("/console/residents", phone="13900000000", **{"for": "service"})
     assert "没找到" in page
     told = await trail(at_work.site)
-    assert ("file.search", "关怀回访 按电话") in told
+    assert ("file.search", "关怀回访 phone") in told
     assert all("0412" not in reason for _, reason in told)
 
 
@@ -107,31 +114,50 @@ async def test_a_file_is_opened_for_a_reason(at_work: Hands) -> None:
     await at_work.get(path)
     page = await at_work.post(path, **{"for": "other", "other": "居委会转来的事"})
     assert (at_work.status, "退休居民" in page) == (200, True)
-    assert ("file.view", "居委会转来的事") in await trail(at_work.site)
+    assert ("file.view", "其他：居委会转来的事") in await trail(at_work.site)
     await at_work.get(path)
     page = await at_work.post(path, **{"for": "other", "other": "330424199001011234"})
     assert (at_work.status, "退休居民" in page) == (400, False)
 
 
-async def test_contact_and_words_open_with_a_reason(at_work: Hands) -> None:
+async def test_contact_opens_with_a_reason(at_work: Hands) -> None:
     path = file_of(at_work.site, "shen")
     await at_work.get(f"{path}?for=care")
-    page = await at_work.post(f"{path}/open", what="original", look="care")
+    page = await at_work.post(f"{path}/contact", look="care")
     assert (at_work.status, "13800000412" in page) == (400, False)
-    page = await at_work.post(f"{path}/open", what="original", look="care", **{"for": "care"})
+    page = await at_work.post(f"{path}/contact", look="care", **{"for": "care"})
     assert "沈福根" in page
     assert "13800000412" in page
-    assert ("file.original", "关怀回访") in await trail(at_work.site)
+    assert ("file.contact", "关怀回访") in await trail(at_work.site)
+
+
+async def test_a_message_opens_with_a_reason(at_work: Hands) -> None:
+    spine, path = at_work.site.alarm.spine, file_of(at_work.site, "shen")
+    call = said("打我电话 13900001234", sender="sample-shen", message_id="call-me")
+    await spine.inbox.receive([call])
+    await spine.settle()
+    page = await at_work.get(f"{path}?for=care")
+    assert "13900001234" not in page
+    link = re.search(r'href="(/console/residents/[0-9a-f]{32}/said/\d+)"', page)
+    assert link
+    page = await at_work.get(link[1])
+    assert "13900001234" not in page
+    page = await at_work.post(link[1])
+    assert (at_work.status, "13900001234" in page) == (400, False)
+    page = await at_work.post(link[1], **{"for": "care"})
+    assert "13900001234" in page
+    number = link[1].rpartition("/")[2]
+    assert ("file.original", f"关怀回访 message:{number}") in await trail(at_work.site)
 
 
 async def test_careful_tags_are_for_police(hands: Hands, at_work: Hands) -> None:
     path = file_of(at_work.site, "shen")
     await at_work.get(f"{path}?for=care")
-    await at_work.post(f"{path}/open", what="careful", look="care", **{"for": "care"})
+    await at_work.post(f"{path}/careful", look="care", **{"for": "care"})
     assert at_work.status == 403
     await as_police(hands)
     await hands.get(f"{path}?for=care")
-    page = await hands.post(f"{path}/open", what="careful", look="care", **{"for": "care"})
+    page = await hands.post(f"{path}/careful", look="care", **{"for": "care"})
     assert "上门办证需求" in page
     assert "谁看过" in page
     assert ("file.view_careful", "关怀回访") in await trail(hands.site)
@@ -284,9 +310,30 @@ async def test_an_area_sees_its_own(hands: Hands) -> None:
 
 async def test_what_is_not_there(at_work: Hands) -> None:
     page = await at_work.get(f"/console/residents/{'0' * 32}?for=care")
-    assert (at_work.status, "没有这位居民" in page) == (404, True)
+    assert (at_work.status, "没有这位居民" in page) == (409, True)
     await at_work.get("/console/residents/nothing")
     assert at_work.status == 404
+
+
+async def test_a_request_is_answered_by_police(hands: Hands, at_work: Hands) -> None:
+    site, path = at_work.site, file_of(at_work.site, "ma")
+    requests = site.desk.files.requests
+    async with site.alarm.database.write() as connection:
+        code, _ = await requests.ask(
+            connection, path[-32:], RequestKind.CORRECT, "我不开店了", site.alarm.now
+        )
+    page = await at_work.get("/console/work")
+    assert (code in page, "我不开店了" in page, "不能办" in page) == (True, True, False)
+    [row] = await site.alarm.spine.rows(REQUEST)
+    await at_work.post(f"/console/requests/{row.id}/answer", text="改好了")
+    assert at_work.status == 403
+    await as_police(hands)
+    await hands.get("/console/work")
+    page = await hands.post(f"/console/requests/{row.id}/refuse", text=" ")
+    assert (hands.status, "写明理由" in page) == (400, True)
+    page = await hands.post(f"/console/requests/{row.id}/answer", text="已去掉“企业负责人”")
+    assert "答复记下了" in page
+    assert code not in page
 
 
 @pytest.mark.parametrize(

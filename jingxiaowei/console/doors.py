@@ -3,9 +3,11 @@
 from aiohttp import web
 
 from jingxiaowei.console.alerts import AlertPages
+from jingxiaowei.console.audience import AudiencePages
 from jingxiaowei.console.entrance import Entrance
 from jingxiaowei.console.guard import Guard
 from jingxiaowei.console.keeping import KeepingPages
+from jingxiaowei.console.moving import MovingPages
 from jingxiaowei.console.pages import set_up
 from jingxiaowei.console.residents import ResidentPages
 from jingxiaowei.console.steps import AlertSteps
@@ -61,6 +63,7 @@ def _desk_routes(desk: DeskHouse) -> list[web.RouteDef]:
     """Residents, what waits, tickets, and what admins and auditors keep."""
     residents, tags = ResidentPages(desk), TagSteps(desk)
     work, keeping = WorkPages(desk), KeepingPages(desk)
+    audience, moving = AudiencePages(desk), MovingPages(desk)
     return [
         web.get("/residents", residents.list),
         web.post("/residents", residents.search),
@@ -84,6 +87,12 @@ def _desk_routes(desk: DeskHouse) -> list[web.RouteDef]:
         web.get("/questions", keeping.questions),
         web.post(r"/questions/{key:[0-9a-f]{32}}/{state:done|ignored|new}", keeping.settle),
         web.get("/tags", keeping.tags),
+        web.get("/tags/surgery", moving.surgery),
+        web.post("/tags/surgery", moving.preview),
+        web.get("/audience", audience.page),
+        web.post("/audience", audience.ask),
+        web.get("/handover", moving.handover),
+        web.post("/handover", moving.hand_over),
         web.get("/trail", keeping.trail),
         web.post("/trail/verify", keeping.verify),
     ]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from jingxiaowei.content.tag_model import Taxonomy
 from jingxiaowei.services.alerts_house import Content
 from jingxiaowei.services.audit import Audit
+from jingxiaowei.services.colleagues import Colleagues
 from jingxiaowei.services.dossiers import Dossiers
 from jingxiaowei.services.files_house import FileHouse
 from jingxiaowei.services.officers import Officers
@@ -30,6 +31,7 @@ class DeskHouse:
     questions: Questions
     counts: TagCounts
     trail: Trail
+    colleagues: Colleagues
 
     @property
     def taxonomy(self) -> Taxonomy:
@@ -52,4 +54,5 @@ def build(
         Questions(database, audit, content),
         TagCounts(database),
         Trail(database, audit, officers),
+        Colleagues(database, officers),
     )

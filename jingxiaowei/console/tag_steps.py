@@ -68,7 +68,7 @@ class TagSteps:
         officer = officer_of(request)
         if Act.TAG not in ALLOWED[officer.role]:
             raise PermissionDeniedError("标签由民警、辅警记。")
-        view = await self._read(request)
+        view = await self._read(request, careful=conflict is not None)
         taxonomy = self._desk.taxonomy
         groups = [
             (group, [tag for tag in group.tags if _applied_here(tag)]) for group in taxonomy.groups
@@ -156,7 +156,7 @@ class TagSteps:
         """The file with the reason on it; beside a suggestion what else it may rest on."""
         form = await request.post()
         status = 409 if isinstance(refusal, TagConflictError) else 400
-        view = await self._read(request)
+        view = await self._read(request, careful=suggestion > 0)
         in_the_way: dict[str, str] = {}
         if suggestion and isinstance(refusal, TagConflictError):
             for each in view.suggestions:
@@ -175,10 +175,11 @@ class TagSteps:
             in_the_way=in_the_way,
         )
 
-    async def _read(self, request: web.Request) -> FileView:
-        """The file to note something on: police see all that may stand in the way."""
+    async def _read(self, request: web.Request, careful: bool) -> FileView:
+        """The file to note something on; with what is careful, for police, where that is needed
+        to see what stands in the way."""
         officer = officer_of(request)
-        careful = Act.VIEW_CAREFUL in ALLOWED[officer.role]
+        careful = careful and Act.VIEW_CAREFUL in ALLOWED[officer.role]
         return await self._desk.dossiers.read(
             officer, resident_id(request), _NOTING, datetime.now(UTC), careful=careful
         )

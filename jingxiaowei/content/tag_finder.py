@@ -5,27 +5,25 @@ without a cue costs one pass. It stands in ``content`` because the checker tries
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from itertools import count
 
 import daachorse
 
-from jingxiaowei.content.normalise import normalise, simplified
 from jingxiaowei.content.tag_ages import TRIGGERS, Mention, SaidAge, said_ages
 from jingxiaowei.content.tag_model import Tag, Taxonomy, Whose
+from jingxiaowei.content.tag_quoting import foreign_spans
+from jingxiaowei.content.tag_spelling import level
 
 GAP = "…"
 LONGEST_GAP = 5
+_TRIES = 20  # cues of one tag that are weighed in one text: who repeats more says no more
 _LOOK_BACK = 10  # characters between a cue and its 我, and 我 itself
 _BEFORE = 3  # a denial this close before a cue denies it
 LONGEST = 2000  # characters that are read; no more is typed in one message
-_SPACES = re.compile(r"(?<![\x00-\x7f])[ \t\u3000]+|[ \t\u3000]+(?![\x00-\x7f])")
 _SENTENCE_ENDS = frozenset("。!?\n")
-_QUOTED = re.compile(r"“[^”]*”|「[^」]*」|『[^』]*』|\"[^\"\n]*\"|《[^》]*》")
-_RELAYED = re.compile(r"(?:说|问|讲|回|写|叫我|让我|发来|转发|原话|消息)[:“\"「]")
-_SPEAKER = re.compile(r"^([^\n:,。!?]{1,14}):", re.MULTILINE)
 _FOR = frozenset("给帮替为")  # 给我送外卖的: somebody does it for me
 _PERSONS = ("me", "child", "family", "others", "strangers")
 _ALLOWED = {
@@ -114,34 +112,6 @@ class Scan:
         return self.places[start], self.places[end - 1] + 1
 
 
-@cache
-def _odd() -> re.Pattern[str]:
-    """Whatever levelling changes beyond the few marks that are replaced one by one."""
-    traditional = "".join(map(chr, simplified()))
-    return re.compile(f"[^\n0-9a-z\u4e00-\u9fff,.!?:;，。！？：；、“”…]|[{traditional}]")
-
-
-def level(text: str) -> tuple[str, Sequence[int] | None]:
-    """A text in one spelling, without spaces between Chinese characters, and the way back.
-
-    The common text, plain already, passes at C speed and keeps its places.
-    """
-    if _odd().search(text) is None:
-        plain = text.replace("，", ",").replace("？", "?").replace("！", "!")
-        return plain.replace("：", ":").replace("；", ";"), None
-    chars: list[str] = []
-    places: list[int] = []
-    for at, char in enumerate(text):
-        for one in normalise(char):
-            chars.append(one)
-            places.append(at)
-    plain = "".join(chars)
-    for spaces in reversed(list(_SPACES.finditer(plain))):
-        plain = plain[: spaces.start()] + plain[spaces.end() :]
-        del places[spaces.start() : spaces.end()]
-    return plain, places
-
-
 class CueFinder:
     """Looks for the cues of one taxonomy. Built once; a call only looks up."""
 
@@ -150,6 +120,7 @@ class CueFinder:
         me = [_plain(word) for word in speakers.me] or ["我"]
         between = "|".join(map(re.escape, map(_plain, speakers.between)))
         self._me = re.compile(f"(?:{'|'.join(map(re.escape, me))})(?:{between})*$")
+        self._short = frozenset(word for word in me if len(word) == 1)
         self._aged = [tag for tag in taxonomy.tags if tag.suggested_by.ages]
         words: dict[str, _Meaning] = {}
 
@@ -189,11 +160,16 @@ class CueFinder:
         scan.sort()
         best: dict[str, Found] = {}
         if scan.cues:
-            foreign = _foreign_spans(scan.plain)
+            foreign = foreign_spans(scan.plain)
+            tried: Counter[str] = Counter()
             for cue, spans in scan.cues:
-                if cue.tag.slug not in best and _counts(scan, cue, spans, foreign):
+                slug = cue.tag.slug
+                tried[slug] += 1
+                if slug in best or tried[slug] > _TRIES:
+                    continue
+                if _counts(scan, cue, spans, foreign):
                     start, end = scan.origin(spans[0][0], spans[-1][1])
-                    best[cue.tag.slug] = Found(cue.tag, cue.word, start, end)
+                    best[slug] = Found(cue.tag, cue.word, start, end)
         for age in self.ages(scan):
             if age.who == "me":
                 for tag in self._aged:
@@ -203,8 +179,19 @@ class CueFinder:
         return tuple(sorted(best.values(), key=lambda found: (found.start, found.end)))
 
     def ages(self, scan: Scan) -> list[SaidAge]:
-        """The ages that the text gives somebody; positions are the scan's."""
-        return list(said_ages(scan.plain, scan.sort().mentions)) if scan.aged else []
+        """The ages that the writer gives somebody; positions are the scan's."""
+        if not scan.aged:
+            return []
+        foreign = foreign_spans(scan.plain)
+        return [
+            age
+            for age in said_ages(scan.plain, scan.sort().mentions)
+            if not any(first <= age.start and age.end <= final for first, final in foreign)
+            and not any(
+                final <= age.start and _joined(scan.plain[final : age.start])
+                for _, final in scan.supposing
+            )
+        ]
 
     def scan(self, text: str) -> Scan:
         """One pass over a text."""
@@ -229,7 +216,9 @@ class CueFinder:
                 _advance(scan, begun, cue, ((start, end),))
             if begun:
                 for cue, at in meaning.later:
-                    for spans in begun.get((cue.number, at), ()):
+                    for spans in reversed(begun.get((cue.number, at), ())):
+                        if spans[-1][1] + LONGEST_GAP < start:
+                            break  # and those before stand further away
                         if _near(plain, spans[-1][1], start):
                             _advance(scan, begun, cue, (*spans, (start, end)))
             if meaning.own and start <= me_until:
@@ -240,11 +229,14 @@ class CueFinder:
 
     def _own(self, plain: str, start: int) -> int:
         """Where the 我 of a piece stands, with nothing but adverbs between; -1: there is none."""
-        begin = max(0, start - _LOOK_BACK)
-        me = self._me.search(plain[begin:start])
-        if me is None:
-            return -1
-        at = begin + me.start()
+        if plain[start - 1 : start] in self._short:
+            at = start - 1  # 我 itself, without a search
+        else:
+            begin = max(0, start - _LOOK_BACK)
+            me = self._me.search(plain[begin:start])
+            if me is None:
+                return -1
+            at = begin + me.start()
         return -1 if plain[at - 1 : at] in _FOR else at
 
     def about(self, scan: Scan) -> frozenset[str]:
@@ -264,6 +256,8 @@ def _cues(tag: Tag, numbers: Iterator[int]) -> Iterator[Cue]:
     """The spoken forms of a tag, each cut at its gaps and behind its 我."""
     for word in tag.suggested_by.says:
         pieces = tuple(map(_plain, word.split(GAP)))
+        if not all(pieces):
+            continue  # the checker says so
         own = len(pieces[0]) > 1 and pieces[0].startswith("我")
         cut = (pieces[0][1:], *pieces[1:]) if own else pieces
         yield Cue(tag, word, cut, next(numbers), own)
@@ -307,28 +301,6 @@ def _resolve(scan: Scan, start: int, end: int, role: str) -> Mention:
     ):
         return Mention(start, end, "family" if before.who == "family" else "others")
     return Mention(start, end, role)
-
-
-def _foreign_spans(plain: str) -> list[Span]:
-    """Where somebody else's words stand: in quotation marks, after 他说：, in a pasted talk."""
-    spans = [found.span() for found in _QUOTED.finditer(plain)] if _marked(plain) else []
-    if ":" in plain:
-        for found in _RELAYED.finditer(plain):
-            line = plain.find("\n", found.end())
-            spans.append((found.end(), line if line >= 0 else len(plain)))
-        lines = list(_SPEAKER.finditer(plain))
-        if len(lines) > 1:
-            ends = [line.start() for line in lines[1:]] + [len(plain)]
-            spans += [
-                (line.start(), end)
-                for line, end in zip(lines, ends, strict=True)
-                if line[1] not in {"我", "本人"}
-            ]
-    return spans
-
-
-def _marked(plain: str) -> bool:
-    return any(mark in plain for mark in '“「『"《')
 
 
 def _counts(scan: Scan, cue: Cue, spans: tuple[Span, ...], foreign: list[Span]) -> bool:

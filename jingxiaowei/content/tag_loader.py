@@ -1,5 +1,6 @@
 """Reading ``tags/``: one group a file."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from jingxiaowei.content.shelf import Shelf, parse, read, whole
@@ -24,17 +25,32 @@ def read_taxonomy(shelf: Shelf, folder: Path, lexicon: Path) -> Taxonomy:
         doc = read(shelf, file)
         if doc is None:
             continue
-        group = parse(shelf, doc, (), doc.value, TagGroup)
+        group = _group(shelf, doc)
         if group is None or not _new(shelf, doc, "tag_group", group.slug, ()):
             continue
-        kept = []
-        for i, tag in enumerate(group.tags):
-            if _new(shelf, doc, "tag", tag.slug, ("tags", i)):
-                more = {"group": group.slug, "minors": group.minors_allowed}
-                kept.append(tag.model_copy(update=more))
-                by_slug[tag.slug] = kept[-1]
-        groups.append(group.model_copy(update={"tags": tuple(kept)}))
+        tags = tuple(_tags(shelf, doc, group))
+        by_slug |= {tag.slug: tag for tag in tags}
+        groups.append(group.model_copy(update={"tags": tags}))
     return Taxonomy(tuple(groups), by_slug, speakers)
+
+
+def _group(shelf: Shelf, doc: Document) -> TagGroup | None:
+    """The group itself: its tags are read one by one, so that a broken one is named alone."""
+    head = doc.value
+    if isinstance(head, dict):
+        head = {name: value for name, value in head.items() if name != "tags"}
+    return parse(shelf, doc, (), head, TagGroup)
+
+
+def _tags(shelf: Shelf, doc: Document, group: TagGroup) -> Iterator[Tag]:
+    listed = doc.value.get("tags")
+    if not isinstance(listed, list):
+        shelf.error(doc, ("tags",), "“tags”要写成列表，每个标签以“- ”开头")
+        return
+    for i, item in enumerate(listed):
+        tag = parse(shelf, doc, ("tags", i), item, Tag)
+        if tag is not None and _new(shelf, doc, "tag", tag.slug, ("tags", i)):
+            yield tag.model_copy(update={"group": group.slug, "minors": group.minors_allowed})
 
 
 def _new(shelf: Shelf, doc: Document, kind: str, slug: str, path: tuple[str | int, ...]) -> bool:

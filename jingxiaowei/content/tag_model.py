@@ -121,7 +121,7 @@ class TagGroup(_Frozen):
     name: Words
     one_of: tuple[tuple[TagSlug, ...], ...] = ()
     minors_allowed: bool = False
-    tags: tuple[Tag, ...]
+    tags: tuple[Tag, ...] = ()
 
 
 class Speakers(_Frozen):

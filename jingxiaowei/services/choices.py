@@ -81,8 +81,10 @@ class Choices:
         require_of_age(standing, which, taxonomy)
         if which.careful:
             require_consent(standing, which)
-        if held is not None:
+        if held is not None and (held.review_at is None or held.review_at > now):
             return Outcome(noted, Did.ALREADY, id=held.id)
+        if held is not None:  # asked whether it still holds, the resident keeps it
+            await rows_of.end(connection, {held.id}, Ended.REPLACED, None, now)
         in_the_way = conflicting(standing, which, taxonomy)
         await rows_of.end(connection, {h.id for h in in_the_way}, Ended.CORRECTED, None, now)
         expires, review = lives(which, now)

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from jingxiaowei.content.tag_model import Taxonomy
 from jingxiaowei.services.audit import Audit, Event
 from jingxiaowei.services.suggestions import Content
-from jingxiaowei.services.tagging_rows import CURRENT
+from jingxiaowei.services.tagging_rows import CURRENT, lock
 from jingxiaowei.store.engine import Database
 from jingxiaowei.store.file_tables import (
     ASSIGNMENT,
@@ -62,6 +62,7 @@ class Consents:
 
         Refusing the tags refuses the careful ones with them. How many tags ended by it.
         """
+        await lock(connection, [resident_id])
         kinds = [kind]
         if kind is ConsentKind.TAGS and not given:
             kinds.append(ConsentKind.CAREFUL)

@@ -45,6 +45,7 @@ from jingxiaowei.services.files_rights import Act, FileRights, Subject
 from jingxiaowei.services.media import MediaKeeper
 from jingxiaowei.services.officers import Signed
 from jingxiaowei.services.purposes import OUT_BODY
+from jingxiaowei.services.tagging_rows import lock
 from jingxiaowei.store.alert_tables import ALERT, ENTITY
 from jingxiaowei.store.cipher import token
 from jingxiaowei.store.engine import Database
@@ -176,9 +177,10 @@ class Erasure:
         for media_id in files:  # again is fine: a crash before the commit leaves rows only
             await asyncio.to_thread(self._media.purge, media_id)
         async with self._database.write() as connection:
+            residents, conversations = await self._all_of(connection, resident_id)
+            await lock(connection, residents)
             await self._database.lock_leases(connection)
             await self._database.lock_alerts(connection)
-            residents, conversations = await self._all_of(connection, resident_id)
             if farewell:
                 await self._require_confirmed(connection, resident_id)
             gone: Counter[str] = Counter(await remove_parts(connection, residents))

@@ -84,6 +84,8 @@ class Files:
         async with self._database.write() as connection:
             resident_id = await self.kept(connection, resident_id)
             row = await self._enter(connection, officer, act, resident_id, now, reason)
+        # Recorded first, in a transaction of its own: reading much must not keep writers waiting.
+        async with self._database.read() as connection:
             names = names_of(await self._officers.names(connection))
             tags = await rows_of.tags_of(
                 connection, self._database.cipher, resident_id, as_of or now
@@ -125,13 +127,13 @@ class Files:
         )
         return replace(
             dossier,
-            contacts=_masked(await self._contacts(connection, who)),
+            contacts=_masked(await self.contacts_of(connection, who)),
             suggestions=tuple(w for w in waiting if careful or not w.careful),
             timeline=await timeline(
                 connection, self._database.cipher, who, officer.role is Role.POLICE
             ),
             consents=tuple(await self._consents.newest(connection, who)),
-            readings=await self._readings(connection, who, names),
+            readings=await self.readings_of(connection, who, names),
             merged=tuple(row.gone_id for row in merged),
         )
 
@@ -161,7 +163,7 @@ class Files:
             await self._enter(
                 connection, officer, Act.CONTACT, resident_id, now, reason_of(purpose, note)
             )
-            return await self._contacts(connection, resident_id)
+            return await self.contacts_of(connection, resident_id)
 
     async def note_contact(
         self,
@@ -197,7 +199,7 @@ class Files:
         )
         if minor.scalar() == Minor.UNDER_14.value:
             raise TagRefusedError("未满 14 周岁不建档，不记联系方式。")
-        if value in (await self._contacts(connection, resident_id)).get(kind, ()):
+        if value in (await self.contacts_of(connection, resident_id)).get(kind, ()):
             return
         cipher = self._database.cipher
         row = {
@@ -252,7 +254,7 @@ class Files:
         async with self._database.write() as connection:
             names = names_of(await self._officers.names(connection))
             await self._rights.record(connection, officer, Act.READS, [resident_id])
-            return await self._readings(connection, resident_id, names)
+            return await self.readings_of(connection, resident_id, names)
 
     async def kept(self, connection: AsyncConnection, resident_id: str) -> str:
         """The resident into whom somebody was merged; themselves, if they were not."""
@@ -308,9 +310,10 @@ class Files:
         )
         return tuple(sorted(CHANNELS.get(row.channel, row.channel) for row in rows))
 
-    async def _contacts(
+    async def contacts_of(
         self, connection: AsyncConnection, resident_id: str
     ) -> dict[ContactKind, tuple[str, ...]]:
+        """Unmasked, by kind, behind the caller's gate."""
         rows = await connection.execute(
             select(CONTACT_POINT.c.kind, CONTACT_POINT.c.value)
             .where(CONTACT_POINT.c.resident_id == resident_id)
@@ -321,9 +324,10 @@ class Files:
             found[row.kind].append(self._database.cipher.open(CONTACT, row.value))
         return {kind: tuple(values) for kind, values in found.items()}
 
-    async def _readings(
+    async def readings_of(
         self, connection: AsyncConnection, resident_id: str, names: Names
     ) -> tuple[Reading, ...]:
+        """The last who read the file, behind the caller's gate."""
         rows = await connection.execute(
             select(AUDIT.c.at, AUDIT.c.actor, AUDIT.c.action, AUDIT.c.reason)
             .where(AUDIT.c.object == f"resident:{resident_id}", AUDIT.c.action.in_(_READ))

@@ -17,6 +17,7 @@ from jingxiaowei.services.media import MediaKeeper
 from jingxiaowei.services.merging import Merging
 from jingxiaowei.services.minors import Minors
 from jingxiaowei.services.officers import Officers
+from jingxiaowei.services.own_file import OwnFiles
 from jingxiaowei.services.requests import Requests
 from jingxiaowei.services.suggestions import Suggestions
 from jingxiaowei.services.tag_reviews import TagReviews
@@ -38,6 +39,7 @@ class FileHouse:
     minors: Minors  # the ledger: heard
     erasure: Erasure  # a worker: run
     files: Files
+    own: OwnFiles  # the turn: 我的档案
     search: FileSearch
     requests: Requests
     merging: Merging
@@ -58,6 +60,7 @@ def build(
     rights = FileRights(audit)
     suggestions = Suggestions(database, audit, content, officers, rights)
     consents = Consents(database, audit, content)
+    files = Files(database, content, officers, rights, suggestions, consents)
     return FileHouse(
         rights,
         suggestions,
@@ -67,7 +70,8 @@ def build(
         TagReviews(database, audit, content, rights, suggestions),
         Minors(database, audit, content, rights),
         Erasure(database, bell, content, audit, rights, media),
-        Files(database, content, officers, rights, suggestions, consents),
+        files,
+        OwnFiles(database, audit, content, officers, files, consents),
         FileSearch(database, content, rights),
         Requests(database, audit, content, officers, rights),
         Merging(database, content, rights),

@@ -91,8 +91,6 @@ class HandingOver:
     async def _move(
         self, connection: AsyncConnection, giver: Signed, taker: Signed, area: str | None
     ) -> dict[str, int]:
-        await self._database.lock_leases(connection)
-        await self._database.lock_alerts(connection)
         theirs = RESIDENT.c.officer_id == giver.id
         alerts = (ALERT.c.claimed_by == giver.id) & (ALERT.c.state != AlertState.CLOSED)
         tickets = (TICKET.c.officer_id == giver.id) & (TICKET.c.state != TicketState.CLOSED)
@@ -105,6 +103,9 @@ class HandingOver:
             if some.first() is not None:
                 raise TagRefusedError("居民档案要交给民警，辅警可以接工单和预警。")
         residents = select(RESIDENT.c.id).where(theirs)
+        await connection.execute(residents.order_by(RESIDENT.c.id).with_for_update(key_share=True))
+        await self._database.lock_leases(connection)
+        await self._database.lock_alerts(connection)
         requests = (REQUEST.c.officer_id == giver.id) & IS_ASKED
         if area is not None:
             requests &= REQUEST.c.resident_id.in_(residents)

@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from jingxiaowei.content.model import Library
 from jingxiaowei.content.tag_model import Taxonomy
 from jingxiaowei.errors import PermissionDeniedError
+from jingxiaowei.pipeline.mask import mask
 from jingxiaowei.services import tagging_rows as rows_of
 from jingxiaowei.services.audit import Audit, Event
 from jingxiaowei.services.files_rights import (
@@ -27,6 +28,7 @@ from jingxiaowei.services.files_rights import (
     elsewhere,
     require,
 )
+from jingxiaowei.services.notes import NOTE_CHARACTERS
 from jingxiaowei.services.officers import Officers, Signed
 from jingxiaowei.services.suggestions import Suggestions
 from jingxiaowei.services.tagging_rules import (
@@ -108,7 +110,6 @@ class Tagging:
         noted = Noted(resident_id, tag, reason, ground, evidence_id, replace, expires_at)
         require(officer.role, Act.TAG)
         async with self._database.write() as connection:
-            await self._enter(connection, officer, resident_id, now)
             [outcome] = await self._note(connection, officer, [noted], source, now, strict=True)
         return outcome
 
@@ -242,7 +243,7 @@ class Tagging:
         now: datetime,
         reason: str = "",
     ) -> None:
-        """Take a tag off a file: 去掉, 更正 or 本人要求.
+        """Take a tag off a file: 去掉, 更正 or 本人要求. ``reason`` stands in the trail: no names.
 
         Raises:
             TagConflictError: it has ended meanwhile; says who ended it.
@@ -253,8 +254,9 @@ class Tagging:
         async with self._database.write() as connection:
             row = await self._enter_assignment(connection, officer, assignment_id, now)
             await rows_of.end(connection, {row.id}, because, officer.id, now)
+            what = f"end {because} {mask(reason)[:NOTE_CHARACTERS]}".strip()
             await self._audit.record(
-                connection, self._event(officer, Act.TAG, row.resident_id, row.id, f"end {because}")
+                connection, self._event(officer, Act.TAG, row.resident_id, row.id, what)
             )
 
     async def renew(self, officer: Signed, assignment_id: int, reason: str, now: datetime) -> int:

@@ -62,6 +62,19 @@ async def standings(
     return found
 
 
+async def lock(connection: AsyncConnection, residents: Collection[str]) -> None:
+    """Keep others from changing residents' files until the transaction ends.
+
+    Residents come before the trail's lock, and that before the alerts', everywhere.
+    """
+    await connection.execute(
+        select(RESIDENT.c.id)
+        .where(RESIDENT.c.id.in_(residents))
+        .order_by(RESIDENT.c.id)
+        .with_for_update(key_share=True)
+    )
+
+
 async def known_evidence(
     connection: AsyncConnection, wanted: Iterable[tuple[str, int]]
 ) -> set[tuple[str, int]]:

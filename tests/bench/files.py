@@ -196,6 +196,7 @@ async def measure(folder: Path, url: str, residents: int, content: Content) -> N
 
 
 def main() -> None:
+    sys.setswitchinterval(0.0002)  # as the server sets it
     sizes = [int(word) for word in sys.argv[1:]] or [10_000]
     with tempfile.TemporaryDirectory(prefix="jxw-files-") as name:
         folder = Path(name)

@@ -157,5 +157,6 @@ def test_the_report_is_the_contracts(tmp_path: Path) -> None:
     assert shown["faq"]["entries"] == 255
     assert set(shown["faq"]["by_domain"]) == {"hukou", "traffic", "exit_entry"}
     assert {"ok", "faq", "tags", "scams", "problems"} == set(shown)
+    assert shown["tags"] == {"groups": 12, "tags": 102}
     for problem in shown["problems"]:
         assert set(problem) == {"file", "line", "level", "message"}

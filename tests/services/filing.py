@@ -1,7 +1,6 @@
-"""Residents' files on a real database, with a small taxonomy of our own making."""
+"""Residents' files on a real database, with the shipped tags."""
 
-from copy import copy
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -117,27 +116,10 @@ class Filing:
         return self.now
 
 
-def _with_ages(mind: Mind) -> Mind:
-    """The shipped taxonomy; young, middle-aged and old shut each other out whatever it says."""
-    ages = (
-        ("young_adult", "middle_aged", "senior_60"),
-        ("young_adult", "middle_aged", "senior_70"),
-    )
-    taxonomy = mind.library.taxonomy
-    groups = tuple(
-        g.model_copy(update={"one_of": ages}) if g.slug == "family_life" else g
-        for g in taxonomy.groups
-    )
-    changed = copy(mind)
-    changed.library = replace(mind.library, taxonomy=replace(taxonomy, groups=groups))
-    return changed
-
-
 async def make_filing(database: Database, mind: Mind, tmp_path: Path) -> Filing:
     spine = make_spine(database, mind)
     await spine.officers.sync_areas(mind.library)
-    content = Content(_with_ages(mind))
-    spine.content = content
+    content = Content(mind)
     folder = tmp_path / "media"
     media = MediaKeeper(database, spine.bell, folder, None)
     house = build(database, spine.bell, content, spine.audit, spine.officers, media)

@@ -225,3 +225,12 @@ async def test_a_resident_is_told_and_then_forgotten(filing: Filing) -> None:
     await filing.hear("goes", "你好")
     [back] = await filing.spine.rows(RESIDENT)
     assert back.minor == "none"
+
+
+def test_no_table_that_names_a_resident_is_forgotten() -> None:
+    naming = {
+        table.name
+        for table in RESIDENT.metadata.tables.values()
+        if {"resident_id", "conversation_id", "kept_id", "alert_id"} & set(table.c.keys())
+    }
+    assert naming - {table.name for table in TOUCHED} == set()

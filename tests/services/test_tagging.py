@@ -310,3 +310,13 @@ async def test_what_ran_out_makes_room(filing: Filing) -> None:
     first, second = await filing.assignments()
     assert (first.ended_because, first.ended_at) == (Ended.EXPIRED, first.expires_at)
     assert second.ended_at is None
+
+
+async def test_a_lasting_choice_is_kept_when_asked(filing: Filing) -> None:
+    who = await filing.resident()
+    await filing.choose(who, "pref_call")
+    filing.pass_time(days=731)
+    assert (await filing.choose(who, "pref_call")).did is Did.APPLIED
+    old, new = await filing.assignments()
+    assert (old.ended_because, new.ended_at) == (Ended.REPLACED, None)
+    assert (await filing.choose(who, "pref_call")).did is Did.ALREADY

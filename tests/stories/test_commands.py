@@ -355,3 +355,21 @@ def test_accounts_and_their_trace(
         assert CliRunner().invoke(cli, verify, env=environment).exit_code == 1
     wrong = one_sentence(run("serve", JXW_SECRET_KEY="another secret than the database's own"))
     assert "JXW_SECRET_KEY" in wrong
+
+
+def test_a_resident_is_erased(run: Run, tmp_path: Path) -> None:
+    assert run("db", "upgrade").returncode == 0
+    who = "0123456789abcdef" * 2
+    assert "没有这位居民" in one_sentence(run("resident", "erase", who, "--yes"))
+    with closing(sqlite3.connect(tmp_path / "data" / "test.db")) as database, database:
+        database.execute(
+            "INSERT INTO resident (id, created_at) VALUES (?, '2026-06-01 00:00:00.000000')", (who,)
+        )
+    asked = run("resident", "erase", who, stdin="n\n")
+    assert asked.returncode == 1
+    assert "依法留存" in asked.stdout
+    done = run("resident", "erase", who, "--yes")
+    assert done.returncode == 0, done.stderr
+    assert "已删除，回执" in done.stdout
+    with closing(sqlite3.connect(tmp_path / "data" / "test.db")) as database:
+        assert database.execute("SELECT count(*) FROM resident").fetchone() == (0,)

@@ -30,12 +30,20 @@ from jingxiaowei.channels.wecom.members import MemberSender
 from jingxiaowei.console import make_console
 from jingxiaowei.errors import SettingsError
 from jingxiaowei.pipeline.messages import Channel
-from jingxiaowei.services import alerts_house, alerts_samples, files_house, own_house
+from jingxiaowei.services import (
+    alerts_house,
+    alerts_samples,
+    desk_house,
+    files_house,
+    files_samples,
+    own_house,
+)
 from jingxiaowei.services.alerts_house import AlertHouse
 from jingxiaowei.services.audit import Audit
 from jingxiaowei.services.bell import Bell
 from jingxiaowei.services.chat import ChatRoom, WebSender
 from jingxiaowei.services.curation import Curator
+from jingxiaowei.services.desk_house import DeskHouse
 from jingxiaowei.services.files_house import FileHouse
 from jingxiaowei.services.inbox import Inbox
 from jingxiaowei.services.leases import Leases
@@ -77,6 +85,7 @@ class House:
     alerts: AlertHouse
     files: FileHouse
     own: OwnHouse
+    desk: DeskHouse
     sign_ins: SignIns
     outbox: Outbox
     retention: Retention
@@ -212,6 +221,7 @@ def _wire(settings: Settings, database: Database, session: aiohttp.ClientSession
         alerts,
         files,
         own,
+        desk_house.build(database, content, audit, officers, files),
         SignIns(database, officers, audit),
         Outbox(database, bell, senders),
         Retention(database, audit, media, files.reviews, files.erasure),
@@ -253,7 +263,10 @@ def make_app(house: House) -> web.Application:
     app.add_subapp(
         "/privacy", make_privacy(settings, lambda: house.content.library.taxonomy.groups)
     )
-    app.add_subapp("/console", make_console(settings, house.alerts, house.sign_ins, house.bell))
+    app.add_subapp(
+        "/console",
+        make_console(settings, house.alerts, house.desk, house.sign_ins, house.bell),
+    )
     return app
 
 
@@ -339,6 +352,7 @@ async def _seed(house: House) -> None:
     people = await alerts_samples.seed_officers(house.officers, house.roster)
     if house.api is None:  # else officers' phones would ring for cases that are made up
         await alerts_samples.seed_alerts(house.database, house.alerts)
+        await files_samples.seed_files(house.database, house.inbox, house.files, people)
     house.demo_sign_in = await house.sign_ins.one_time(people[0].id, datetime.now(UTC))
 
 

@@ -3,19 +3,26 @@
 from aiohttp import web
 
 from jingxiaowei.console.alerts import AlertPages
+from jingxiaowei.console.audience import AudiencePages
 from jingxiaowei.console.entrance import Entrance
 from jingxiaowei.console.guard import Guard
+from jingxiaowei.console.keeping import KeepingPages
+from jingxiaowei.console.moving import MovingPages
 from jingxiaowei.console.pages import set_up
+from jingxiaowei.console.residents import ResidentPages
 from jingxiaowei.console.steps import AlertSteps
 from jingxiaowei.console.streams import Streams
+from jingxiaowei.console.tag_steps import TagSteps
+from jingxiaowei.console.work import WorkPages
 from jingxiaowei.services.alerts_house import AlertHouse
 from jingxiaowei.services.bell import Bell
+from jingxiaowei.services.desk_house import DeskHouse
 from jingxiaowei.services.signins import SignIns
 from jingxiaowei.settings import Settings
 
 
 def make_console(
-    settings: Settings, alerts: AlertHouse, sign_ins: SignIns, bell: Bell
+    settings: Settings, alerts: AlertHouse, desk: DeskHouse, sign_ins: SignIns, bell: Bell
 ) -> web.Application:
     """The application for ``add_subapp("/console", …)``."""
     guard = Guard(sign_ins, settings.secret_key.get_secret_value(), secure=not settings.demo)
@@ -44,5 +51,48 @@ def make_console(
             web.get("/events", streams.events, allow_head=False),
         ]
     )
+    app.add_routes(_desk_routes(desk))
     app.on_shutdown.append(streams.close)
     return app
+
+
+_RESIDENT = r"/residents/{id:[0-9a-f]{32}}"
+
+
+def _desk_routes(desk: DeskHouse) -> list[web.RouteDef]:
+    """Residents, what waits, tickets, and what admins and auditors keep."""
+    residents, tags = ResidentPages(desk), TagSteps(desk)
+    work, keeping = WorkPages(desk), KeepingPages(desk)
+    audience, moving = AudiencePages(desk), MovingPages(desk)
+    return [
+        web.get("/residents", residents.list),
+        web.post("/residents", residents.search),
+        web.get(_RESIDENT, residents.file),
+        web.post(_RESIDENT, residents.enter),
+        web.post(f"{_RESIDENT}/careful", residents.careful),
+        web.post(f"{_RESIDENT}/contact", residents.contact),
+        web.get(rf"{_RESIDENT}/said/{{number:\d{{1,18}}}}", residents.original),
+        web.post(rf"{_RESIDENT}/said/{{number:\d{{1,18}}}}", residents.original),
+        web.get(f"{_RESIDENT}/tag", tags.picker),
+        web.post(f"{_RESIDENT}/tag", tags.note),
+        web.post(rf"{_RESIDENT}/tags/{{number:\d{{1,18}}}}/end", tags.end),
+        web.post(rf"{_RESIDENT}/tags/{{number:\d{{1,18}}}}/renew", tags.renew),
+        web.post(rf"{_RESIDENT}/suggestions/{{number:\d{{1,18}}}}/confirm", tags.confirm),
+        web.post(rf"{_RESIDENT}/suggestions/{{number:\d{{1,18}}}}/decline", tags.decline),
+        web.get("/work", work.work),
+        web.post(r"/requests/{number:\d{1,18}}/{step:answer|refuse}", work.answer),
+        web.get("/tickets", work.tickets),
+        web.get(r"/tickets/{number:\d{1,18}}", work.ticket),
+        web.post(r"/tickets/{number:\d{1,18}}/{step:claim|release|close}", work.step),
+        web.get("/questions", keeping.questions),
+        web.post(r"/questions/{key:[0-9a-f]{32}}/{state:done|ignored|new}", keeping.settle),
+        web.get("/tags", keeping.tags),
+        web.get("/tags/surgery", moving.surgery),
+        web.post("/tags/surgery", moving.preview),
+        web.get("/audience", audience.page),
+        web.post("/audience", audience.ask),
+        web.get("/handover", moving.handover),
+        web.post("/handover", moving.hand_over),
+        web.get("/trail", keeping.trail),
+        web.post("/trail/verify", keeping.verify),
+    ]

@@ -11,9 +11,14 @@ from aiohttp.typedefs import Handler, Middleware
 from jingxiaowei.console.pages import CSRF, OFFICER, ROOT, render
 from jingxiaowei.errors import PermissionDeniedError
 from jingxiaowei.services.alerts_values import AlertConflictError, AlertMissingError
+from jingxiaowei.services.questions import QuestionMissingError
 from jingxiaowei.services.signins import ABSOLUTE, SignIns
+from jingxiaowei.services.tagging_values import TagRefusedError
+from jingxiaowei.services.tickets import TicketConflictError, TicketMissingError
 
 COOKIE = "jxw_console"
+_MISSING = (AlertMissingError, QuestionMissingError, TicketMissingError)
+_CONFLICTS = (AlertConflictError, TagRefusedError, TicketConflictError)
 _OPEN = ("/console/sign-in", "/console/enter", "/console/static/")
 # Fetched by the page itself: no sign of life of the officer's.
 _BY_ITSELF = ("/console/log", "/console/events")
@@ -42,9 +47,9 @@ class Guard:
                 return await handler(request)
             except PermissionDeniedError as refusal:
                 return _refusal(request, 403, str(refusal))
-            except AlertMissingError as refusal:
+            except _MISSING as refusal:
                 return _refusal(request, 404, str(refusal))
-            except AlertConflictError as refusal:
+            except _CONFLICTS as refusal:
                 return _refusal(request, 409, str(refusal))
 
         return guard

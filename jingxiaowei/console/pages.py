@@ -12,6 +12,7 @@ from jingxiaowei.services.alerts_words import ROLES, waited
 from jingxiaowei.services.officers import Signed
 from jingxiaowei.services.roster import LOCAL
 from jingxiaowei.settings import Settings
+from jingxiaowei.store.tables import Role
 
 HERE = Path(__file__).parent
 ROOT = "/console"
@@ -29,6 +30,35 @@ _HEADERS = {
 OFFICER = web.RequestKey("officer", Signed)
 CSRF = web.RequestKey("csrf", str)
 _WEEKDAYS = "一二三四五六日"
+# The main menu by role: page, path, word. What a role may not see is not offered; the gates
+# decide by themselves.
+MENU = {
+    Role.POLICE: (
+        ("today", "", "今天"),
+        ("work", "work", "待办"),
+        ("residents", "residents", "居民"),
+        ("tickets", "tickets", "工单"),
+        ("audience", "audience", "受众"),
+        ("tags", "tags", "标签表"),
+        ("history", "history", "已办结"),
+        ("handover", "handover", "移交"),
+    ),
+    Role.AUXILIARY: (
+        ("today", "", "今天"),
+        ("work", "work", "待办"),
+        ("residents", "residents", "居民"),
+        ("tickets", "tickets", "工单"),
+        ("audience", "audience", "受众"),
+        ("tags", "tags", "标签表"),
+    ),
+    Role.ADMIN: (
+        ("today", "", "今天"),
+        ("questions", "questions", "未答问题"),
+        ("tags", "tags", "标签表"),
+        ("handover", "handover", "移交"),
+    ),
+    Role.AUDITOR: (("today", "", "今天"), ("trail", "trail", "留痕")),
+}
 
 
 def set_up(app: web.Application, settings: Settings) -> None:
@@ -36,11 +66,13 @@ def set_up(app: web.Application, settings: Settings) -> None:
     env = aiohttp_jinja2.setup(
         app,
         loader=jinja2.FileSystemLoader(HERE / "templates"),
-        filters={"clock": clock, "since": since, "stamp": stamp},
+        filters={"clock": clock, "since": since, "stamp": stamp, "day": day, "left": left},
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    env.globals.update(unit=settings.unit_name, root=ROOT, roles=ROLES, demo=settings.demo)
+    env.globals.update(
+        unit=settings.unit_name, root=ROOT, roles=ROLES, menu=MENU, demo=settings.demo
+    )
     app.on_response_prepare.append(_put_headers)
     app.router.add_static("/static", HERE / "static")
 
@@ -86,3 +118,23 @@ def since(at: datetime) -> str:
 def stamp(at: datetime) -> str:
     """For ``datetime`` attributes and the page's clocks."""
     return at.isoformat()
+
+
+def day(at: datetime) -> str:
+    """6月2日, or 2027年6月2日 in another year."""
+    local = at.astimezone(LOCAL)
+    year = "" if local.year == datetime.now(LOCAL).year else f"{local.year}年"
+    return f"{year}{local.month}月{local.day}日"
+
+
+def left(at: datetime) -> str:
+    """还有 12 分, 过了 3 天: how long until something is due, or since it was."""
+    seconds = int((at - datetime.now(UTC)).total_seconds())
+    minutes = abs(seconds) // 60
+    if minutes < 60:
+        length = f"{minutes} 分"
+    elif minutes < 24 * 60:
+        length = f"{minutes // 60} 小时"
+    else:
+        length = f"{minutes // (24 * 60)} 天"
+    return f"还有 {length}" if seconds >= 0 else f"过了 {length}"

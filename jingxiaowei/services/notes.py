@@ -31,11 +31,24 @@ def require_note(text: str) -> str:
     Raises:
         NoteRefusedError: it is empty, too long, or holds a number or a word that must not stay.
     """
+    return require_line(text, NOTE_CHARACTERS, "写一句依据，比如：本人说是公司会计。")
+
+
+def require_line(text: str, most: int, wanted: str) -> str:
+    """The same for any line that officers write.
+
+    Args:
+        most: characters.
+        wanted: what an empty one is answered with.
+
+    Raises:
+        NoteRefusedError: as :func:`require_note`.
+    """
     line = " ".join(text.split())
     if not line:
-        raise NoteRefusedError("写一句依据，比如：本人说是公司会计。")
-    if len(line) > NOTE_CHARACTERS:
-        raise NoteRefusedError(f"依据最多 {NOTE_CHARACTERS} 个字，现在 {len(line)} 个。")
+        raise NoteRefusedError(wanted)
+    if len(line) > most:
+        raise NoteRefusedError(f"最多写 {most} 个字，现在 {len(line)} 个。")
     if holds_number(line):
         raise NoteRefusedError("备注里像有证件号或卡号，删掉再存。")
     found = _FORBIDDEN.search(compact(line))

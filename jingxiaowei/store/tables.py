@@ -251,6 +251,7 @@ class Ticket(SQLModel, table=True):
     created_at: datetime = _moment()
     due_at: datetime = _moment()
     closed_at: datetime | None = _moment(default=None)
+    note: bytes | None = Field(default=None, sa_type=LargeBinary)  # what came of it
 
 
 class UnansweredQuestion(SQLModel, table=True):

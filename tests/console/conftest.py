@@ -1,21 +1,28 @@
-"""The console on a real server, over a real database with the demo's alerts."""
+"""The console on a real server, over a real database with the demo's alerts and files."""
 
+import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import aiohttp
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from jingxiaowei.console import make_console
 from jingxiaowei.pipeline.decide import Mind
+from jingxiaowei.services import desk_house, files_house
 from jingxiaowei.services.alerts_samples import seed_alerts, seed_officers
+from jingxiaowei.services.desk_house import DeskHouse
+from jingxiaowei.services.files_samples import seed_files
 from jingxiaowei.services.officers import Signed
 from jingxiaowei.services.signins import SignIns
 from jingxiaowei.store.engine import Database
 from tests.conftest import SECRET, make_settings
 from tests.services.alerting import Alarm, make_alarm
+
+OURS = {"Sec-Fetch-Site": "same-origin"}
 
 
 @dataclass
@@ -26,6 +33,7 @@ class Site:
     sign_ins: SignIns
     police: Signed
     auxiliary: Signed
+    desk: DeskHouse
     url: str = ""
 
     async def link(self, officer: Signed) -> str:
@@ -38,11 +46,18 @@ async def open_site(database: Database, mind: Mind, folder: Path) -> AsyncIterat
     alarm = await make_alarm(database, mind, folder)
     people = await seed_officers(alarm.spine.officers, alarm.spine.roster)
     await seed_alerts(database, alarm.house)
+    spine = alarm.spine
+    files = files_house.build(
+        database, spine.bell, spine.content, spine.audit, spine.officers, spine.media
+    )
+    await seed_files(database, spine.inbox, files, people)
+    await spine.settle()
+    desk = desk_house.build(database, spine.content, spine.audit, spine.officers, files)
     sign_ins = SignIns(database, alarm.spine.officers, alarm.spine.audit)
     settings = make_settings(folder, "sqlite+aiosqlite://")
     app = web.Application()
-    app.add_subapp("/console", make_console(settings, alarm.house, sign_ins, alarm.spine.bell))
-    site = Site(alarm, sign_ins, people[0], people[1])
+    app.add_subapp("/console", make_console(settings, alarm.house, desk, sign_ins, spine.bell))
+    site = Site(alarm, sign_ins, people[0], people[1], desk)
     async with TestServer(app) as server:
         site.url = str(server.make_url("")).rstrip("/")
         yield site
@@ -63,3 +78,43 @@ async def small_site(mind: Mind, tmp_path: Path) -> AsyncIterator[Site]:
     async for site in open_site(database, mind, tmp_path):
         yield site
     await database.close()
+
+
+class Hands:
+    """Somebody with a browser."""
+
+    def __init__(self, site: Site, session: aiohttp.ClientSession) -> None:
+        self.site, self.session = site, session
+        self.page, self.status, self.at = "", 0, ""
+
+    async def get(self, path: str) -> str:
+        url = path if path.startswith("http") else self.site.url + path
+        async with self.session.get(url) as answer:
+            self.page, self.status = await answer.text(), answer.status
+            self.at = answer.url.path_qs
+        return self.page
+
+    async def post(self, path: str, headers: dict[str, str] | None = None, **fields: str) -> str:
+        found = re.search(r'name="csrf" value="([0-9a-f]+)"', self.page)
+        form = {"csrf": found[1] if found else ""} | fields
+        sent = OURS if headers is None else headers
+        url = self.site.url + path
+        async with self.session.post(url, data=form, headers=sent) as answer:
+            text, self.status = await answer.text(), answer.status
+            self.at = answer.url.path_qs
+        if self.status < 400:
+            self.page = text
+        return text
+
+
+@pytest.fixture
+async def hands(site: Site) -> AsyncIterator[Hands]:
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as session:
+        yield Hands(site, session)
+
+
+@pytest.fixture
+async def at_work(hands: Hands) -> Hands:
+    """Signed in as the auxiliary."""
+    await hands.get(await hands.site.link(hands.site.auxiliary))
+    return hands

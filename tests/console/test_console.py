@@ -1,10 +1,8 @@
 """The console by its forms alone, as a browser without a script uses it."""
 
 import re
-from collections.abc import AsyncIterator
 from datetime import timedelta
 
-import aiohttp
 import pytest
 from PIL import Image
 from sqlalchemy import update
@@ -19,51 +17,9 @@ from jingxiaowei.services.picture_mail import PictureMail
 from jingxiaowei.services.signins import ABSOLUTE, FAILURES, IDLE
 from jingxiaowei.store.alert_tables import ALERT, EVENT, SESSION, AlertState, AlertVerdict
 from jingxiaowei.store.tables import AUDIT, INBOX, MEDIA, Role
-from tests.console.conftest import Site
+from tests.console.conftest import Hands, Site
 from tests.pictures import saved
 from tests.services.alerting import PASSWORD, QUIET, boss
-
-OURS = {"Sec-Fetch-Site": "same-origin"}
-
-
-class Hands:
-    """Somebody with a browser."""
-
-    def __init__(self, site: Site, session: aiohttp.ClientSession) -> None:
-        self.site, self.session = site, session
-        self.page, self.status, self.at = "", 0, ""
-
-    async def get(self, path: str) -> str:
-        url = path if path.startswith("http") else self.site.url + path
-        async with self.session.get(url) as answer:
-            self.page, self.status = await answer.text(), answer.status
-            self.at = answer.url.path_qs
-        return self.page
-
-    async def post(self, path: str, headers: dict[str, str] | None = None, **fields: str) -> str:
-        found = re.search(r'name="csrf" value="([0-9a-f]+)"', self.page)
-        form = {"csrf": found[1] if found else ""} | fields
-        sent = OURS if headers is None else headers
-        url = self.site.url + path
-        async with self.session.post(url, data=form, headers=sent) as answer:
-            text, self.status = await answer.text(), answer.status
-            self.at = answer.url.path_qs
-        if self.status < 400:
-            self.page = text
-        return text
-
-
-@pytest.fixture
-async def hands(site: Site) -> AsyncIterator[Hands]:
-    async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as session:
-        yield Hands(site, session)
-
-
-@pytest.fixture
-async def at_work(hands: Hands) -> Hands:
-    """Signed in as the auxiliary."""
-    await hands.get(await hands.site.link(hands.site.auxiliary))
-    return hands
 
 
 async def test_nobody_comes_in_unasked(hands: Hands) -> None:

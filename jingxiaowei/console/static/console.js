@@ -48,6 +48,31 @@
     });
   }
 
+  // The picker of tags: words narrow it down.
+  const sieve = byId("sieve");
+  if (sieve) {
+    const narrow = () => {
+      const word = sieve.value.trim().toLowerCase();
+      let left = 0;
+      for (const group of all(".picker > details")) {
+        let some = 0;
+        for (const choice of all("[data-words]", group)) {
+          choice.hidden = Boolean(word) && !choice.dataset.words.toLowerCase().includes(word);
+          if (!choice.hidden) some += 1;
+        }
+        group.hidden = some === 0;
+        if (word) group.open = some > 0;
+        left += some;
+      }
+      byId("sieved").textContent = word ? (left ? `剩 ${left} 个` : `没找到“${sieve.value.trim()}”，换个词`) : "";
+    };
+    sieve.addEventListener("input", narrow);
+    sieve.addEventListener("keydown", (event) => {
+      if (event.key === "Enter" && !event.isComposing) event.preventDefault();
+    });
+    narrow();
+  }
+
   // Keys: single letters by place on the keyboard, off in fields and while a word is composed.
   const stored = (key, value) => {
     try {
@@ -72,7 +97,7 @@
     current = Math.min(list.length - 1, Math.max(0, current + by));
     list.forEach((row, i) => row.toggleAttribute("aria-current", false));
     list[current].setAttribute("aria-current", "true");
-    list[current].querySelector("h2 a").focus();
+    list[current].querySelector("h2 a, h3 a").focus();
   };
   const press = (target) => {
     if (target.dataset.open) {
@@ -103,9 +128,9 @@
       const back = document.querySelector("[data-back]");
       if (!back) return;
       back.click();
-    } else if (rows().length && byId("log") && (event.code === "KeyJ" || event.code === "KeyK")) {
+    } else if (rows().length && document.querySelector("[data-log]") && (event.code === "KeyJ" || event.code === "KeyK")) {
       move(event.code === "KeyJ" ? 1 : -1);
-    } else if (byId("log") && event.code === "KeyC" && current >= 0) {
+    } else if (rows().length && event.code === "KeyC" && current >= 0) {
       const claim = rows()[current].querySelector(".act button");
       if (claim) claim.click();
     } else {

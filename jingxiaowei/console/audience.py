@@ -1,0 +1,122 @@
+"""受众: how many an expression finds, where they are, and why somebody is in or out."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from aiohttp import web
+
+from jingxiaowei.console.pages import officer_of, render
+from jingxiaowei.console.residents import may
+from jingxiaowei.errors import AudienceError, PermissionDeniedError
+from jingxiaowei.pipeline.audience import Line
+from jingxiaowei.services.audiences import OTHERS, SMALLEST, Count
+from jingxiaowei.services.desk_house import DeskHouse
+from jingxiaowei.services.files_rights import ALLOWED, Act
+from jingxiaowei.services.files_values import Purpose
+from jingxiaowei.services.register import Sought
+from jingxiaowei.services.tagging_values import TagRefusedError
+
+_LONGEST = 2000
+_ID = re.compile(r"[0-9a-f]{32}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Bar:
+    """An area of the chart; ``share``: of the widest, in percent."""
+
+    name: str
+    count: int
+    share: int
+
+
+class AudiencePages:
+    def __init__(self, desk: DeskHouse) -> None:
+        self._desk = desk
+
+    async def page(self, request: web.Request) -> web.Response:
+        """An empty box, and what was saved."""
+        return await self._show(request, "")
+
+    async def ask(self, request: web.Request) -> web.Response:
+        """看人数, 这位在不在, 存下来: one form, three buttons."""
+        form = await request.post()
+        text = " ".join(str(form.get("expression", "")).split())[: _LONGEST + 1]
+        whom = str(form.get("whom", "")).strip()[:40]
+        officer, now = officer_of(request), datetime.now(UTC)
+        audiences = self._desk.files.audiences
+        what = str(form.get("what", "count"))
+        try:
+            if what == "explain":
+                resident = await self._resident(request, whom)
+                holds, lines = await audiences.explain(officer, text, resident, now)
+                return await self._show(request, text, whom=whom, holds=holds, lines=lines)
+            if what == "save":
+                name = str(form.get("name", ""))
+                await audiences.save(officer, name, text, now)
+                return await self._show(request, text, said=f"存为“{name.strip()}”。")
+            return await self._show(request, text, count=await audiences.count(officer, text, now))
+        except AudienceError as error:
+            return await self._show(request, text, fault=str(error), at=error.position, status=400)
+        except TagRefusedError as refusal:
+            return await self._show(request, text, fault=str(refusal), whom=whom, status=400)
+        except PermissionDeniedError as refusal:
+            if Act.COUNT not in ALLOWED[officer.role]:
+                raise
+            return await self._show(request, text, fault=str(refusal), status=403)
+
+    async def _resident(self, request: web.Request, whom: str) -> str:
+        """The resident of a number or a phone.
+
+        Raises:
+            TagRefusedError: there is none, or more than one.
+        """
+        if _ID.fullmatch(whom):
+            return whom
+        page = await self._desk.register.find(
+            officer_of(request), Sought(phone=whom), Purpose.OTHER, "圈人", datetime.now(UTC)
+        )
+        if len(page.found) != 1:
+            raise TagRefusedError("没找到这位居民，写档案里的编号或电话。")
+        return page.found[0].id
+
+    async def _show(
+        self,
+        request: web.Request,
+        text: str,
+        *,
+        fault: str = "",
+        at: int | None = None,
+        said: str = "",
+        count: Count | None = None,
+        whom: str = "",
+        holds: bool | None = None,
+        lines: tuple[Line, ...] = (),
+        status: int = 200,
+    ) -> web.Response:
+        officer = officer_of(request)
+        areas = await self._desk.register.areas()
+        context = {
+            "expression": text,
+            "fault": fault,
+            "at": at,
+            "said": said,
+            "count": count,
+            "bars": _bars(count.by_area, areas) if count else (),
+            "smallest": SMALLEST,
+            "whom": whom,
+            "holds": holds,
+            "lines": lines,
+            "saved": await self._desk.files.audiences.saved(officer),
+            "groups": self._desk.taxonomy.groups,
+            "areas": areas,
+            "may": may(officer),
+        }
+        return render(request, "audience.html", context, status)
+
+
+def _bars(by_area: Mapping[str, int], names: Mapping[str, str]) -> tuple[_Bar, ...]:
+    widest = max(by_area.values(), default=1)
+    ordered = sorted(by_area.items(), key=lambda pair: (pair[0] == OTHERS, -pair[1]))
+    return tuple(_Bar(names.get(slug, slug), n, round(100 * n / widest)) for slug, n in ordered)

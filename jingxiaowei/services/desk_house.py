@@ -1,0 +1,58 @@
+"""What the officers' pages about residents, tickets and the trail call, put together once."""
+
+from dataclasses import dataclass
+
+from jingxiaowei.content.tag_model import Taxonomy
+from jingxiaowei.services.alerts_house import Content
+from jingxiaowei.services.audit import Audit
+from jingxiaowei.services.colleagues import Colleagues
+from jingxiaowei.services.dossiers import Dossiers
+from jingxiaowei.services.files_house import FileHouse
+from jingxiaowei.services.officers import Officers
+from jingxiaowei.services.questions import Questions
+from jingxiaowei.services.register import Register
+from jingxiaowei.services.tag_counts import TagCounts
+from jingxiaowei.services.tickets import Tickets
+from jingxiaowei.services.trail import Trail
+from jingxiaowei.services.worklist import Worklist
+from jingxiaowei.store.engine import Database
+
+
+@dataclass(frozen=True, slots=True)
+class DeskHouse:
+    """The console's side of the files."""
+
+    files: FileHouse
+    content: Content
+    register: Register
+    dossiers: Dossiers
+    worklist: Worklist
+    tickets: Tickets
+    questions: Questions
+    counts: TagCounts
+    trail: Trail
+    colleagues: Colleagues
+
+    @property
+    def taxonomy(self) -> Taxonomy:
+        """The tags of the moment."""
+        return self.content.library.taxonomy
+
+
+def build(
+    database: Database, content: Content, audit: Audit, officers: Officers, files: FileHouse
+) -> DeskHouse:
+    """Wire the desk."""
+    tickets = Tickets(database, audit, officers)
+    return DeskHouse(
+        files,
+        content,
+        Register(database, content, officers, files.rights, files.search),
+        Dossiers(database, content, files.files),
+        Worklist(database, files.suggestions, files.reviews, files.requests, tickets),
+        tickets,
+        Questions(database, audit, content),
+        TagCounts(database),
+        Trail(database, audit, officers),
+        Colleagues(database, officers),
+    )

@@ -35,8 +35,8 @@ from tests.services.sheeting import HEADS, Desk, excel, person, read_back, text
 
 
 @pytest.fixture
-async def filing(database: Database, mind: Mind) -> Filing:
-    return await make_filing(database, mind)
+async def filing(database: Database, mind: Mind, tmp_path: Path) -> Filing:
+    return await make_filing(database, mind, tmp_path)
 
 
 def lines(path: Path) -> list[Line]:

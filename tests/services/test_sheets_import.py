@@ -21,8 +21,8 @@ from tests.services.sheeting import CORP, WHO, Desk, excel, person, text
 
 
 @pytest.fixture
-async def filing(database: Database, mind: Mind) -> Filing:
-    return await make_filing(database, mind)
+async def filing(database: Database, mind: Mind, tmp_path: Path) -> Filing:
+    return await make_filing(database, mind, tmp_path)
 
 
 @pytest.fixture

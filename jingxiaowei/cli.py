@@ -9,7 +9,7 @@ from typing import Annotated, TypeVar
 
 import typer
 
-from jingxiaowei import __version__
+from jingxiaowei import __version__, cli_mirror, cli_sheets
 from jingxiaowei.errors import JingxiaoweiError
 from jingxiaowei.settings import load_settings
 
@@ -24,10 +24,14 @@ db = typer.Typer(help="数据库。", no_args_is_help=True)
 officer = typer.Typer(help="民警、辅警、管理员、审计员的账号。", no_args_is_help=True)
 duty = typer.Typer(help="值班表。", no_args_is_help=True)
 audit = typer.Typer(help="操作留痕。", no_args_is_help=True)
+resident = typer.Typer(help="居民档案。", no_args_is_help=True)
+tags = typer.Typer(help="标签。", no_args_is_help=True)
 cli.add_typer(db, name="db")
 cli.add_typer(officer, name="officer")
 cli.add_typer(duty, name="duty")
 cli.add_typer(audit, name="audit")
+cli.add_typer(resident, name="resident")
+cli.add_typer(tags, name="tags")
 
 Value = TypeVar("Value")
 
@@ -107,7 +111,7 @@ def screen(
 def check(
     as_json: Annotated[bool, typer.Option("--json", help="输出 JSON")] = False,
 ) -> None:
-    """检查 faq/、词典、窗口和话语，一次列出所有问题；有错误时返回 1。"""
+    """检查 faq/、tags/、词典、窗口和话语，一次列出所有问题；有错误时返回 1。"""
     from jingxiaowei.services.curation import check as run
 
     report = run(load_settings())
@@ -117,10 +121,11 @@ def check(
         for problem in report["problems"]:
             word = {"error": "错误", "warning": "提醒"}[problem["level"]]
             typer.echo(f"{problem['file']}:{problem['line']}: {word}：{problem['message']}")
-        faq = report["faq"]
+        faq, tags = report["faq"], report["tags"]
         errors = sum(problem["level"] == "error" for problem in report["problems"])
         typer.echo(
             f"问答 {faq['entries']} 条，问法 {faq['phrasings']} 条；"
+            f"标签 {tags['groups']} 组 {tags['tags']} 个；"
             f"错误 {errors}，提醒 {len(report['problems']) - errors}"
         )
     if not report["ok"]:
@@ -259,6 +264,48 @@ def audit_verify() -> None:
         typer.echo(f"第 {broken} 条对不上：留痕被改动或删除过。", err=True)
         raise typer.Exit(1)
     typer.echo("未发现断链。")
+
+
+@resident.command("erase")
+def resident_erase(
+    resident_id: Annotated[str, typer.Argument(help="居民编号（32 位）")],
+    yes: Annotated[bool, typer.Option("--yes", help="不再问，直接删")] = False,
+    account: Annotated[
+        str | None, typer.Option("--officer", help="经办民警的账号；记入操作留痕")
+    ] = None,
+    reason: Annotated[str, typer.Option(help="依据，如“本人书面申请”")] = "本人要求",
+) -> None:
+    """删除一位居民的全部信息：先列出要删什么、依法留什么，确认后删除，并清理数据库文件。"""
+    from datetime import UTC
+
+    from jingxiaowei.app import House
+    from jingxiaowei.services.erasure import Erased
+    from jingxiaowei.services.erasure_words import in_words
+
+    async def look(house: House) -> Erased:
+        return await house.files.erasure.preview(resident_id)
+
+    async def run(house: House) -> tuple[Erased, bool]:
+        now = datetime.now(UTC)
+        # The farewell's words belong to the content; a command says it on the screen instead.
+        if account is None:
+            erased = await house.files.erasure.erase(resident_id, "command line", now)
+        else:
+            who = await house.officers.find(account)
+            erased = await house.files.erasure.erase_for(who, resident_id, reason, now)
+        return erased, await house.files.erasure.scrub_due(now)
+
+    typer.echo(in_words(_with_house(look)))
+    if not yes:
+        typer.confirm("删了找不回，确定删除吗？", abort=True)
+    erased, clean = _with_house(run)
+    typer.echo(f"已删除，回执 {erased.code}。")
+    if not clean:
+        typer.echo("数据库正忙，文件里的残留由夜间清理完成。")
+
+
+cli_sheets.add_commands(resident, _with_house)
+cli_mirror.add_commands(tags, _with_house)
 
 
 def main() -> None:

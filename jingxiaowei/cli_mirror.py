@@ -22,9 +22,7 @@ def add_commands(tags: typer.Typer, with_house: WithHouse) -> None:
 
     @tags.command("sync")
     def sync(
-        dry_run: Annotated[
-            bool, typer.Option("--dry-run", help="只说会做什么，不改")
-        ] = False,
+        dry_run: Annotated[bool, typer.Option("--dry-run", help="只说会做什么，不改")] = False,
     ) -> None:
         """把普通标签和企业微信对齐（受保护的标签不出本系统）；断了再运行一次，接着做。"""
 

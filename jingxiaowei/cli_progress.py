@@ -11,20 +11,22 @@ from jingxiaowei.services.sheets import Progress
 
 
 class Bar(Progress):
-    """Stages under each other. How much there is may only be known nearly: a full bar grows."""
+    """Stages under each other, each shown once something of it is done. How much there is may
+    only be known nearly: a full bar grows."""
 
     def __init__(self, bars: Bars) -> None:
         self._bars = bars
         self._task: TaskID | None = None
-        self._total = self._done = 0
+        self._what, self._total, self._done = "", 0, 0
 
     def begin(self, what: str, total: int) -> None:
-        self._total, self._done = total, 0
-        self._task = self._bars.add_task(what, total=total or None)
+        self._what, self._total, self._done = what, total, 0
+        self._task = None
 
     def move(self, rows: int) -> None:
         if self._task is None:
-            return
+            self._bars.start()
+            self._task = self._bars.add_task(self._what, total=self._total or None)
         self._done += rows
         total = max(self._total, self._done) if self._total else None
         self._bars.update(self._task, completed=self._done, total=total)
@@ -39,5 +41,9 @@ def shown_progress() -> Iterator[Bar]:
         MofNCompleteColumn(),
         TimeRemainingColumn(),
     )
-    with Bars(*columns, console=Console(stderr=True)) as bars:
+    bars = Bars(*columns, console=Console(stderr=True))
+    try:
         yield Bar(bars)
+    finally:
+        if bars.tasks:
+            bars.stop()

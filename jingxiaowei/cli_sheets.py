@@ -60,8 +60,9 @@ def add_commands(resident: typer.Typer, with_house: WithHouse) -> None:
         account: Annotated[str, typer.Option("--officer", help="经办人的账号")] = "",
         password: Annotated[str, typer.Option(help="经办人的密码；不写就现场问")] = "",
         ground: Annotated[
-            Ground, typer.Option(help="合法性基础：法定职责、本人同意、紧急情况")
-        ] = Ground.DUTY,
+            Ground | None,
+            typer.Option(help="合法性基础；不写：本人同意过的按同意，没问过的按法定职责"),
+        ] = None,
         report: Annotated[
             Path | None, typer.Option(help="把不能导入的行和原因写成一份 .xlsx")
         ] = None,
@@ -119,7 +120,7 @@ async def _import(
     good_rows: bool,
     account: str,
     password: str,
-    ground: Ground,
+    ground: Ground | None,
     report: Path | None,
 ) -> bool:
     """Judge or take a list and say how it went; whether nothing is left to mend."""
@@ -139,7 +140,7 @@ async def _import(
             datetime.now(UTC),
             apply=apply,
             good_rows=good_rows,
-            ground=file_tables.Ground(ground.value),
+            ground=file_tables.Ground(ground.value) if ground else None,
             on_refusal=refusals.append,
             progress=progress,
         )

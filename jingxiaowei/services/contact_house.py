@@ -20,7 +20,7 @@ class ContactHouse:
 
     relations: Relations
     offers: ContactOffers
-    mirror: TagMirror  # the command: tags sync; erasure: forget
+    mirror: TagMirror  # the command: tags sync
     watch: ContactWatch  # the callback: take, choose; a worker: run
 
 

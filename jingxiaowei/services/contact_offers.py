@@ -18,6 +18,7 @@ from jingxiaowei.content.tag_model import Applier, Tag, Taxonomy
 from jingxiaowei.errors import PermissionDeniedError
 from jingxiaowei.pipeline.messages import Outcome, Receipt
 from jingxiaowei.services import tagging_rows as rows_of
+from jingxiaowei.services.contact_relations import contacts
 from jingxiaowei.services.grounds import ground_of
 from jingxiaowei.services.officers import Officers
 from jingxiaowei.services.roster import LOCAL
@@ -113,9 +114,7 @@ class ContactOffers:
 
     async def _offer(self, key: str, now: datetime) -> None:
         async with self._database.read() as connection:
-            row = (
-                await connection.execute(select(WECOM_CONTACT).where(WECOM_CONTACT.c.id == key))
-            ).first()
+            row = (await connection.execute(contacts().where(WECOM_CONTACT.c.id == key))).first()
             if row is None or row.resident_id is None:
                 return
             officer = await self._officers.by_wecom_userid(row.userid)
@@ -207,9 +206,7 @@ class ContactOffers:
         async with self._database.read() as connection:
             row = (
                 await connection.execute(
-                    select(WECOM_CONTACT).where(
-                        WECOM_CONTACT.c.card == card, WECOM_CONTACT.c.userid == userid
-                    )
+                    contacts().where(WECOM_CONTACT.c.card == card, WECOM_CONTACT.c.userid == userid)
                 )
             ).first()
             standing = None

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import Select, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from jingxiaowei.pipeline.messages import Channel
@@ -56,7 +56,7 @@ class Relations:
                         WECOM_CONTACT.c.id.in_(part),
                         WECOM_CONTACT.c.state.in_((ContactState.ADDED, ContactState.ERASED)),
                         or_(
-                            WECOM_CONTACT.c.resident_id.is_not(None),
+                            WECOM_CONTACT.c.identity_id.is_not(None),
                             WECOM_CONTACT.c.state == ContactState.ERASED,
                         ),
                     )
@@ -84,16 +84,16 @@ class Relations:
         added = event.change is ContactChange.ADDED
         if known is not None and known.state is ContactState.ERASED and not added:
             return False
-        resident = await self._resident(connection, event, now)
+        identity = await self._identity(connection, event, now)
         half = event.change is ContactChange.HALF
         state = ContactState.HALF if half else ContactState.ADDED
-        values: dict[str, Any] = {"state": state, "resident_id": resident, "due_at": now}
+        values: dict[str, Any] = {"state": state, "identity_id": identity, "due_at": now}
         values["external"] = self._database.cipher.seal(EXTERNAL, event.external_userid)
         back = known is not None and known.state in (ContactState.ENDED, ContactState.ERASED)
         if known is None or back:
             values |= {"base": [], "mirrored_at": None, "attempts": 0}
         first = known is None or back or known.state is ContactState.HALF
-        if added and first and resident is not None:
+        if added and first and identity is not None:
             values |= {"offer": OfferState.PENDING, "offer_due": now, "offer_attempts": 0}
             values["card"] = None
         if known is None:
@@ -119,11 +119,11 @@ class Relations:
             update(WECOM_CONTACT).where(WECOM_CONTACT.c.id == key).values(**values)
         )
 
-    async def _resident(
+    async def _identity(
         self, connection: AsyncConnection, event: ContactEvent, now: datetime
     ) -> str | None:
-        """The resident, whose file is opened where the member is an officer of ours; None where
-        nobody of ours knows them."""
+        """The resident's identity; their file is opened where the member is an officer of ours.
+        None where nobody of ours knows them."""
         cipher, external = self._database.cipher, event.external_userid
         rows = await connection.execute(select(KF_ACCOUNT.c.open_kfid))
         own = conversation_id(cipher, Channel.WECOM_CONTACT, self._corp_id, external)
@@ -135,9 +135,10 @@ class Relations:
         )
         known = {row.id: row.resident_id for row in found}
         if own in known:
-            return str(known[own])
+            return own
         # Who wrote to 微信客服 before is the same person: WeCom gives them the same id there.
-        resident = next((known[other] for other in others if other in known), None)
+        other = next((other for other in others if other in known), None)
+        resident = known[other] if other is not None else None
         officer = (
             await connection.execute(
                 select(OFFICER.c.id, OFFICER.c.role, OFFICER.c.area, AREA.c.desk)
@@ -146,7 +147,7 @@ class Relations:
             )
         ).first()
         if officer is None or officer.role not in _OFFERED:
-            return resident
+            return other
         if resident is None:
             resident = own
             await connection.execute(
@@ -177,7 +178,35 @@ class Relations:
                 }
             ],
         )
-        return str(resident)
+        return own
+
+
+async def release(connection: AsyncConnection, residents: Iterable[str], now: datetime) -> int:
+    """Files are about to be erased, in the caller's transaction: what is known of the relations
+    goes with them. The mirror still takes our tags off in WeCom, then forgets the id; no event
+    and no sync opens the file again, only adding anew. How many relations there were."""
+    mine = select(IDENTITY.c.id).where(IDENTITY.c.resident_id.in_(list(residents)))
+    done = await connection.execute(
+        update(WECOM_CONTACT)
+        .where(WECOM_CONTACT.c.identity_id.in_(mine))
+        .values(
+            state=ContactState.ERASED,
+            identity_id=None,
+            base=[],
+            due_at=now,
+            attempts=0,
+            offer=OfferState.NONE,
+            card=None,
+        )
+    )
+    return done.rowcount
+
+
+def contacts() -> Select[Any]:
+    """Relations, each with its ``resident_id`` (None: no file)."""
+    return select(WECOM_CONTACT, IDENTITY.c.resident_id).outerjoin(
+        IDENTITY, IDENTITY.c.id == WECOM_CONTACT.c.identity_id
+    )
 
 
 def _parts(keys: list[str], size: int = 200) -> Iterator[list[str]]:

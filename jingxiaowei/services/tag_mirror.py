@@ -16,7 +16,7 @@ from sqlalchemy import func, or_, select, update
 from jingxiaowei.content.tag_model import Taxonomy
 from jingxiaowei.errors import PermissionDeniedError
 from jingxiaowei.services import tagging_rows as rows_of
-from jingxiaowei.services.contact_relations import EXTERNAL, Relations
+from jingxiaowei.services.contact_relations import EXTERNAL, Relations, contacts
 from jingxiaowei.services.grounds import ground_of
 from jingxiaowei.services.mirror_plan import Difference, compare
 from jingxiaowei.services.mirror_tags import CorpTags, TagChanges
@@ -28,7 +28,7 @@ from jingxiaowei.services.tagging_values import Did, Noted, Standing, TagRefused
 from jingxiaowei.store.engine import Database
 from jingxiaowei.store.file_tables import ASSIGNMENT, IS_SUGGESTED, SUGGESTION, Ended, TagSource
 from jingxiaowei.store.mirror_tables import IS_DUE, WECOM_CONTACT, ContactState
-from jingxiaowei.store.tables import OFFICER
+from jingxiaowei.store.tables import IDENTITY, OFFICER
 
 ATTEMPTS = 8
 _LEASE = timedelta(seconds=60)
@@ -137,7 +137,8 @@ class TagMirror:
         """Contacts whose files' tags have changed since they were last compared."""
         since = func.coalesce(WECOM_CONTACT.c.mirrored_at, WECOM_CONTACT.c.created_at)
         changed = select(ASSIGNMENT.c.id).where(
-            ASSIGNMENT.c.resident_id == WECOM_CONTACT.c.resident_id,
+            ASSIGNMENT.c.resident_id == IDENTITY.c.resident_id,
+            IDENTITY.c.id == WECOM_CONTACT.c.identity_id,
             or_(ASSIGNMENT.c.started_at >= since, ASSIGNMENT.c.ended_at >= since),
         )
         async with self._database.write() as connection:
@@ -210,9 +211,9 @@ class TagMirror:
         async with self._database.read() as connection:
             rows = (
                 await connection.execute(
-                    select(WECOM_CONTACT).where(
+                    contacts().where(
                         WECOM_CONTACT.c.state == ContactState.ADDED,
-                        WECOM_CONTACT.c.resident_id.is_not(None),
+                        IDENTITY.c.resident_id.is_not(None),
                     )
                 )
             ).all()
@@ -226,46 +227,13 @@ class TagMirror:
             moved(1)
         return tally
 
-    async def forget(self, resident_id: str, now: datetime) -> None:
-        """The file is about to be erased: our tags go from WeCom, and what is known of the
-        relations too. A callback or a sync does not open the file again; adding anew does.
-
-        Raises:
-            MirrorFault: as :meth:`make_tags`.
-        """
-        tags = await self._corp_tags.known()
-        async with self._database.read() as connection:
-            rows = (
-                await connection.execute(
-                    select(WECOM_CONTACT).where(WECOM_CONTACT.c.resident_id == resident_id)
-                )
-            ).all()
-        for row in rows:
-            follower = await self._follower(row)
-            ours = follower.tags & set(tags.values()) if follower else frozenset()
-            if ours:
-                await self._far.mark(row.userid, self._external(row), (), sorted(ours))
-        async with self._database.write() as connection:
-            await connection.execute(
-                update(WECOM_CONTACT)
-                .where(WECOM_CONTACT.c.resident_id == resident_id)
-                .values(
-                    state=ContactState.ERASED,
-                    external=None,
-                    resident_id=None,
-                    base=[],
-                    due_at=None,
-                    card=None,
-                )
-            )
-
     async def _lease(self, now: datetime) -> Any:
         """The contact that has been due longest, kept from others for a minute."""
         async with self._database.write() as connection:
             await self._database.lock_leases(connection)
             row = (
                 await connection.execute(
-                    select(WECOM_CONTACT)
+                    contacts()
                     .where(IS_DUE, WECOM_CONTACT.c.due_at <= now)
                     .order_by(WECOM_CONTACT.c.due_at, WECOM_CONTACT.c.id)
                     .limit(1)
@@ -333,6 +301,9 @@ class TagMirror:
         return difference, standing, suggested & theirs
 
     async def _mirror(self, row: Any, tags: dict[str, str], tally: Mirrored, now: datetime) -> None:
+        if row.state is ContactState.ERASED:
+            await self._clear(row, tags)
+            return
         if row.resident_id is None or row.state is not ContactState.ADDED:
             await self._settle(row)
             return
@@ -361,6 +332,14 @@ class TagMirror:
         slugs = {tag_id: slug for slug, tag_id in tags.items()}
         theirs = {slugs[tag] for tag in follower.tags if tag in slugs}
         await self._settle(row, base=sorted((theirs | put_on) - taken_off), mirrored_at=now)
+
+    async def _clear(self, row: Any, tags: dict[str, str]) -> None:
+        """The file was erased: what we put on goes, then what we know of the relation."""
+        follower = await self._follower(row) if row.external is not None else None
+        ours = follower.tags & set(tags.values()) if follower else frozenset()
+        if ours:
+            await self._far.mark(row.userid, self._external(row), (), sorted(ours))
+        await self._settle(row, external=None)
 
     async def _take_over(
         self,

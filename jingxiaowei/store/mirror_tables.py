@@ -18,7 +18,7 @@ class ContactState(StrEnum):
     HALF = "half"  # the resident added the member, who has not agreed yet
     ADDED = "added"
     ENDED = "ended"  # one of the two deleted the other: nothing can be mirrored
-    ERASED = "erased"  # the file was erased: it is not opened again by itself
+    ERASED = "erased"  # the file was erased: our tags go there too, and it opens not by itself
 
 
 class OfferState(StrEnum):
@@ -67,11 +67,14 @@ class WeComContact(SQLModel, table=True):
     id: str = Field(primary_key=True, max_length=32)
     userid: str = Field(index=True)
     external: bytes | None = Field(default=None, sa_type=LargeBinary)  # external_userid
-    # With the file goes what is known of the relation.
-    resident_id: str | None = Field(
+    # By whom the resident is found, also after files were merged; with it goes the relation.
+    identity_id: str | None = Field(
         default=None,
         sa_column=Column(
-            String(32), ForeignKey("resident.id", ondelete="CASCADE"), index=True, nullable=True
+            String(32),
+            ForeignKey("channel_identity.id", ondelete="CASCADE"),
+            index=True,
+            nullable=True,
         ),
     )
     state: ContactState = Field(sa_type=choice(ContactState))

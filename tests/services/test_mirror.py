@@ -16,6 +16,7 @@ from jingxiaowei.pipeline.decide import Mind
 from jingxiaowei.pipeline.messages import Channel
 from jingxiaowei.services import contact_house
 from jingxiaowei.services.contact_house import ContactHouse
+from jingxiaowei.services.contact_relations import release
 from jingxiaowei.services.inbox import conversation_id
 from jingxiaowei.services.mirror_plan import compare
 from jingxiaowei.services.mirror_values import ContactChange, ContactEvent, MirrorFault
@@ -410,14 +411,14 @@ async def test_who_wrote_before_is_the_same_person(mirror: Mirror) -> None:
     await mirror.adds()
     [resident] = await mirror.filing.spine.rows(RESIDENT)
     assert {row.resident_id for row in await mirror.filing.spine.rows(IDENTITY)} == {resident.id}
-    assert (await mirror.contact()).resident_id == resident.id
+    assert (await mirror.contact()).identity_id == mirror.resident()
 
 
 async def test_a_member_without_an_account_opens_none(mirror: Mirror) -> None:
     await mirror.adds(STRANGER)
     assert await mirror.filing.spine.rows(RESIDENT) == []
     await mirror.work()
-    assert (await mirror.contact()).resident_id is None
+    assert (await mirror.contact()).identity_id is None
 
 
 async def test_half_added_waits_for_the_other_half(mirror: Mirror) -> None:
@@ -446,17 +447,23 @@ async def test_an_erased_file_stays_erased(mirror: Mirror) -> None:
     mirror.fake.contacts.make_tag("他们的", "别家标签")
     mirror.fake.contacts.marks(MEMBER, ANNA, "别家标签")
     await mirror.work()
-    await mirror.house.mirror.forget(resident, mirror.filing.now)
+    async with mirror.filing.database.write() as connection:
+        assert await release(connection, [resident], mirror.filing.now) == 1
+        await connection.execute(IDENTITY.delete())
+    assert (await mirror.contact()).identity_id is None
+    mirror.fake.fail_next("externalcontact/mark_tag", -1)
+    assert (await mirror.work()).failed == 1
+    mirror.filing.pass_time(minutes=2)
+    await mirror.work()
     assert mirror.there() == {"别家标签"}
-    contact = await mirror.contact()
-    assert (contact.resident_id, contact.external) == (None, None)
+    assert (await mirror.contact()).external is None
     await mirror.event(ContactChange.EDITED)
     await mirror.house.mirror.list_contacts(mirror.filing.now)
     assert (await mirror.contact()).state is ContactState.ERASED
     # Added anew, a new file opens.
     await mirror.event(ContactChange.ENDED)
     await mirror.event(ContactChange.ADDED)
-    assert (await mirror.contact()).resident_id == mirror.resident()
+    assert (await mirror.contact()).identity_id == mirror.resident()
 
 
 # The offer
@@ -520,6 +527,5 @@ async def test_the_relation_goes_with_the_file(mirror: Mirror) -> None:
     await mirror.adds()
     async with mirror.filing.database.write() as connection:
         await connection.execute(IDENTITY.delete())
-        await connection.execute(RESIDENT.delete())
         left = (await connection.execute(select(WECOM_CONTACT))).all()
     assert left == []

@@ -13,7 +13,7 @@ from jingxiaowei.services.roster import LOCAL
 from jingxiaowei.services.sheets import Progress
 from jingxiaowei.services.sheets_values import SheetError
 from jingxiaowei.store.engine import Database
-from jingxiaowei.store.file_tables import CONTACT_POINT, SUGGESTION, Ground, TagSource
+from jingxiaowei.store.file_tables import CONTACT_POINT, SUGGESTION, ConsentKind, Ground, TagSource
 from jingxiaowei.store.tables import AUDIT, KF_ACCOUNT, RESIDENT, Role
 from tests.conftest import said
 from tests.services.filing import Filing, make_filing
@@ -272,6 +272,14 @@ async def test_consent_where_that_is_the_ground(filing: Filing, desk: Desk, tmp_
     )
     assert went.noted == 1
     assert "还没征得本人同意" in desk.why()[3]
+    # Without a word of it: consent where there is one, duty where nobody asked, no against a no.
+    said_no = await filing.resident("resident-3", agreed=False)
+    await filing.agree(said_no, ConsentKind.TAGS, given=False)
+    rows = [(who, "", "", "", "租房居住", "本人说的", "") for who in (agreed, silent, said_no)]
+    await desk.take(excel(tmp_path / "再来.xlsx", rows), good_rows=True)
+    grounds = {r.resident_id: r.ground for r in await filing.assignments() if r.tag == "renter"}
+    assert grounds == {agreed: Ground.CONSENT, silent: Ground.DUTY}
+    assert "本人不同意" in desk.why()[4]
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030", "utf-16"])

@@ -22,7 +22,7 @@ def upgrade() -> None:
     sa.Column('id', sa.String(length=32), nullable=False),
     sa.Column('userid', sa.String(), nullable=False),
     sa.Column('external', sa.LargeBinary(), nullable=True),
-    sa.Column('resident_id', sa.String(length=32), nullable=True),
+    sa.Column('identity_id', sa.String(length=32), nullable=True),
     sa.Column('state', sa.String(length=20), nullable=False),
     sa.Column('created_at', sa.DateTime(timezone=True), nullable=False),
     sa.Column('base', sa.JSON(), nullable=False),
@@ -33,13 +33,13 @@ def upgrade() -> None:
     sa.Column('offer_due', sa.DateTime(timezone=True), nullable=True),
     sa.Column('offer_attempts', sa.Integer(), nullable=False),
     sa.Column('card', sa.String(), nullable=True),
-    sa.ForeignKeyConstraint(['resident_id'], ['resident.id'], ondelete='CASCADE'),
+    sa.ForeignKeyConstraint(['identity_id'], ['channel_identity.id'], ondelete='CASCADE'),
     sa.PrimaryKeyConstraint('id'),
     sa.UniqueConstraint('card'),
     sqlite_with_rowid=False
     )
     op.create_index('ix_wecom_contact_userid', 'wecom_contact', ['userid'])
-    op.create_index('ix_wecom_contact_resident_id', 'wecom_contact', ['resident_id'])
+    op.create_index('ix_wecom_contact_identity_id', 'wecom_contact', ['identity_id'])
     op.create_index('ix_wecom_contact_due', 'wecom_contact', ['due_at'],
                     sqlite_where=sa.text('due_at IS NOT NULL'),
                     postgresql_where=sa.text('due_at IS NOT NULL'))

@@ -292,6 +292,22 @@ async def test_only_police_export(filing: Filing, mind: Mind, tmp_path: Path, ro
     assert not (tmp_path / "导出.xlsx").exists()
 
 
+async def test_an_export_that_fails_leaves_nothing_behind(
+    filing: Filing, mind: Mind, tmp_path: Path
+) -> None:
+    resident = await filing.resident()
+    export = Export(filing, mind, await filing.officer("陈国华"), [resident])
+
+    def stop(rows: int) -> None:
+        raise RuntimeError("the machine stops here")
+
+    out = tmp_path / "out"
+    out.mkdir()
+    with pytest.raises(RuntimeError):
+        await export(out / "导出.xlsx", moved=stop)
+    assert os.listdir(out) == []
+
+
 async def test_no_export_without_a_reason(filing: Filing, mind: Mind, tmp_path: Path) -> None:
     export = Export(filing, mind, await filing.officer("陈国华"), [])
     for reason in ("", "查一下重点人", "卡号6222020200001234567"):

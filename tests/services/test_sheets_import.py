@@ -92,6 +92,8 @@ async def test_what_is_noted_says_who_when_why_and_until(
     residents = {row.id: row.area for row in await filing.spine.rows(RESIDENT)}
     assert residents[contact(filing, 1)] == "wuyuan"
     assert residents[contact(filing, 2)] is None
+    keepers = {row.officer_id for row in await filing.spine.rows(RESIDENT)}
+    assert keepers == {desk.officer.id}
     trail = [row for row in await filing.spine.rows(AUDIT) if "sheet:" in row.object + row.reason]
     assert [row.action for row in trail] == ["file.import", "file.tag", "file.tag"]
     assert await filing.spine.audit.verify() is None

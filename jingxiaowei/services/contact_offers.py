@@ -198,10 +198,10 @@ class ContactOffers:
         userid: str,
         card: str,
         slugs: Sequence[str],
-        response_code: str,
         now: datetime,
-    ) -> int:
-        """Note what an officer ticked; how many tags are on the file now. Told again, the same."""
+    ) -> str:
+        """Note what an officer ticked; what the card's button is to say. Told again, the same;
+        empty where it is no officer's offer."""
         officer = await self._officers.by_wecom_userid(userid)
         async with self._database.read() as connection:
             row = (
@@ -217,7 +217,7 @@ class ContactOffers:
                 standing = found.get(row.resident_id)
         if officer is None or row is None or standing is None:
             log.info("a ticked card that is no officer's offer was left out")
-            return 0
+            return ""
         taxonomy = self._taxonomy
         noted = []
         for slug in slugs[:OFFERED]:
@@ -240,5 +240,10 @@ class ContactOffers:
                 .values(offer=OfferState.TAKEN, due_at=now)
             )
         said = f"已记 {done} 项" + (f"，{failed} 项没记" if failed else "")
-        await self._teller.settle(userid, response_code, said if slugs else "不记")
-        return done
+        return said if slugs else "不记"
+
+    async def grey(self, userid: str, response_code: str, text: str) -> None:
+        """Have the card say what became of it."""
+        told = await self._teller.settle(userid, response_code, text)
+        if told.outcome is not Outcome.SENT:
+            log.info("an offer's card stays as it was: %s", told.reason)

@@ -26,6 +26,7 @@ class ContactWatch:
         self._offers = offers
         self._mirror = mirror
         self._rung = asyncio.Event()
+        self._under_way: set[asyncio.Task[None]] = set()
 
     async def take(self, event: ContactEvent) -> None:
         """A callback's event; durable when this returns."""
@@ -34,7 +35,11 @@ class ContactWatch:
 
     async def choose(self, userid: str, card: str, slugs: Sequence[str], code: str) -> None:
         """An officer ticked tags on a card; noted when this returns."""
-        await self._offers.take(userid, card, slugs, code, datetime.now(UTC))
+        text = await self._offers.take(userid, card, slugs, datetime.now(UTC))
+        if text:  # WeCom waits for the answer to its callback: the card is changed afterwards
+            task = asyncio.create_task(self._offers.grey(userid, code, text))
+            self._under_way.add(task)
+            task.add_done_callback(self._under_way.discard)
         self._rung.set()
 
     async def run(self) -> None:

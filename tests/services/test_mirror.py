@@ -83,7 +83,10 @@ class Mirror:
             assert not outcome.words
 
     async def tick(self, userid: str, card: Any, slugs: list[str], code: str) -> None:
-        await self.house.offers.take(userid, card["task_id"], slugs, code, self.filing.now)
+        offers = self.house.offers
+        text = await offers.take(userid, card["task_id"], slugs, self.filing.now)
+        if text:
+            await offers.grey(userid, code, text)
 
     def there(self, userid: str = MEMBER, external: str = ANNA) -> set[str]:
         return self.fake.contacts.names(userid, external)

@@ -36,7 +36,7 @@ def add_commands(tags: typer.Typer, with_house: WithHouse) -> None:
 async def _sync(house: "House", dry_run: bool) -> bool:
     """Say what was done; whether nothing is left to do."""
     from jingxiaowei.cli_progress import shown_progress
-    from jingxiaowei.services.tag_mirror import Mirrored
+    from jingxiaowei.services.mirror_plan import Mirrored
 
     if house.contacts is None:
         raise SettingsError("还没有连接企业微信，见 README 的“接入企业微信”。")

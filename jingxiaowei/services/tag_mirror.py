@@ -7,7 +7,6 @@ goes over the wire than their ids. A contact is compared when something happened
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -18,7 +17,7 @@ from jingxiaowei.errors import PermissionDeniedError
 from jingxiaowei.services import tagging_rows as rows_of
 from jingxiaowei.services.contact_relations import EXTERNAL, Relations, contacts
 from jingxiaowei.services.grounds import ground_of
-from jingxiaowei.services.mirror_plan import Difference, compare
+from jingxiaowei.services.mirror_plan import Difference, Mirrored, compare
 from jingxiaowei.services.mirror_tags import CorpTags, TagChanges
 from jingxiaowei.services.mirror_values import FarTags, Fault, Follower, MirrorFault
 from jingxiaowei.services.officers import Officers, Signed
@@ -34,37 +33,8 @@ ATTEMPTS = 8
 _LEASE = timedelta(seconds=60)
 _FRESH = timedelta(hours=1)
 _BACK_OFF = (5, 15, 60, 300, 900, 3600)
-_REASON = "在企业微信里打的标签"
+_REASON, _TAKEN_OFF = "在企业微信里打的标签", "在企业微信里去掉"
 log = logging.getLogger(__name__)
-
-
-@dataclass(slots=True)
-class Mirrored:
-    """What a run did, or would do: contacts in ``contacts``, ``new_contacts`` and ``failed``,
-    else tags."""
-
-    contacts: int = 0
-    put_on: int = 0  # in WeCom
-    taken_off: int = 0  # in WeCom
-    noted: int = 0  # here, by officers
-    ended: int = 0  # here, by officers
-    suggested: int = 0  # here, from members who are no officers
-    failed: int = 0  # left due: another run goes on with them
-    new_contacts: int = 0
-    pause: float = 0.0  # seconds that WeCom wants to be left alone, where it ended the run
-
-    def add(self, other: "Mirrored") -> None:
-        """Count a further run's in."""
-        for name in ("contacts", "put_on", "taken_off", "noted", "ended", "suggested"):
-            setattr(self, name, getattr(self, name) + getattr(other, name))
-        self.failed, self.pause = other.failed, other.pause
-
-    def words(self) -> str:
-        return (
-            f"对照 {self.contacts} 位客户（新知道 {self.new_contacts} 位）：企业微信里打上 "
-            f"{self.put_on} 项、去掉 {self.taken_off} 项；档案里记下 {self.noted} 项、去掉 "
-            f"{self.ended} 项，建议 {self.suggested} 项；没做完 {self.failed} 位。"
-        )
 
 
 class TagMirror:
@@ -370,7 +340,7 @@ class TagMirror:
         for slug in sorted(difference.taken_off_there):
             held = standing.current[slug]
             try:
-                await self._tagging.end(officer, held.id, Ended.REMOVED, now, _REASON)
+                await self._tagging.end(officer, held.id, Ended.REMOVED, now, _TAKEN_OFF)
                 tally.ended += 1
             except (TagRefusedError, PermissionDeniedError) as refusal:
                 log.info("a tag taken off in WeCom stays: %s", type(refusal).__name__)

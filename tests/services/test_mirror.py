@@ -18,10 +18,9 @@ from jingxiaowei.services import contact_house
 from jingxiaowei.services.contact_house import ContactHouse
 from jingxiaowei.services.contact_relations import release
 from jingxiaowei.services.inbox import conversation_id
-from jingxiaowei.services.mirror_plan import compare
+from jingxiaowei.services.mirror_plan import Mirrored, compare
 from jingxiaowei.services.mirror_values import ContactChange, ContactEvent, MirrorFault
 from jingxiaowei.services.officers import Signed
-from jingxiaowei.services.tag_mirror import Mirrored
 from jingxiaowei.services.tagging_values import Noted
 from jingxiaowei.store.engine import Database
 from jingxiaowei.store.file_tables import SUGGESTION, ConsentKind, Ended, Ground, TagSource

@@ -20,10 +20,11 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, Gauge, generate_latest
 
 from jingxiaowei.channels.web import make_chat, make_privacy
-from jingxiaowei.channels.wecom import callback, cards
+from jingxiaowei.channels.wecom import callback, cards, contacts
 from jingxiaowei.channels.wecom.api import WeComApi
 from jingxiaowei.channels.wecom.cards import CardTeller
 from jingxiaowei.channels.wecom.codec import Codec
+from jingxiaowei.channels.wecom.contacts import Contacts, OfferTeller
 from jingxiaowei.channels.wecom.kf import Puller
 from jingxiaowei.channels.wecom.kf_send import KfSender
 from jingxiaowei.channels.wecom.members import MemberSender
@@ -33,6 +34,7 @@ from jingxiaowei.pipeline.messages import Channel
 from jingxiaowei.services import (
     alerts_house,
     alerts_samples,
+    contact_house,
     desk_house,
     files_house,
     files_samples,
@@ -42,6 +44,7 @@ from jingxiaowei.services.alerts_house import AlertHouse
 from jingxiaowei.services.audit import Audit
 from jingxiaowei.services.bell import Bell
 from jingxiaowei.services.chat import ChatRoom, WebSender
+from jingxiaowei.services.contact_house import ContactHouse
 from jingxiaowei.services.curation import Curator
 from jingxiaowei.services.desk_house import DeskHouse
 from jingxiaowei.services.files_house import FileHouse
@@ -93,6 +96,7 @@ class House:
     api: WeComApi | None = None  # the self-built app
     kf_api: WeComApi | None = None  # 微信客服, with its own secret
     puller: Puller | None = None
+    contacts: ContactHouse | None = None  # 客户联系, where WeCom is connected
     demo_sign_in: str = ""  # the code of the demo's one-time sign-in
     tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
 
@@ -117,6 +121,8 @@ class House:
             self._start(f"turn-{i}", turn.run)
         if self.puller is not None:
             self._start("puller", self.puller.run)
+        if self.contacts is not None:
+            self._start("contacts", self.contacts.watch.run)
 
     def _start(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
         self.tasks[name] = asyncio.create_task(_keep_running(name, work), name=name)
@@ -229,6 +235,29 @@ def _wire(settings: Settings, database: Database, session: aiohttp.ClientSession
         api,
         kf_api,
         puller,
+        _contacts(settings, database, audit, content, officers, files, api) if api else None,
+    )
+
+
+def _contacts(
+    settings: Settings,
+    database: Database,
+    audit: Audit,
+    content: Curator,
+    officers: Officers,
+    files: FileHouse,
+    api: WeComApi,
+) -> ContactHouse:
+    return contact_house.build(
+        database,
+        audit,
+        content,
+        officers,
+        files.tagging,
+        files.suggestions,
+        Contacts(api),
+        OfferTeller(api, settings.wecom_agent_id),
+        settings.wecom_corp_id,
     )
 
 
@@ -248,6 +277,9 @@ def make_app(house: House) -> web.Application:
         )
     app = web.Application(client_max_size=64 * 1024)
     on_event = cards.on_event(house.alerts.taps.take)
+    if house.contacts is not None:
+        watch = house.contacts.watch
+        on_event = contacts.on_event(watch.take, watch.choose, on_event)
     app.add_routes(callback.routes(codec, house.notice, house.inbox.receive, on_event))
     app.add_routes(_service_routes(house))
     chat = ChatRoom(house.database, house.inbox, house.media, house.bell)

@@ -10,7 +10,7 @@ from typing import Annotated, TypeVar
 
 import typer
 
-from jingxiaowei import __version__
+from jingxiaowei import __version__, cli_mirror, cli_sheets
 from jingxiaowei.errors import JingxiaoweiError
 from jingxiaowei.settings import load_settings
 
@@ -26,11 +26,13 @@ officer = typer.Typer(help="民警、辅警、管理员、审计员的账号。"
 duty = typer.Typer(help="值班表。", no_args_is_help=True)
 audit = typer.Typer(help="操作留痕。", no_args_is_help=True)
 resident = typer.Typer(help="居民档案。", no_args_is_help=True)
+tags = typer.Typer(help="标签。", no_args_is_help=True)
 cli.add_typer(db, name="db")
 cli.add_typer(officer, name="officer")
 cli.add_typer(duty, name="duty")
 cli.add_typer(audit, name="audit")
 cli.add_typer(resident, name="resident")
+cli.add_typer(tags, name="tags")
 
 Value = TypeVar("Value")
 
@@ -305,6 +307,10 @@ def resident_erase(
     typer.echo(f"已删除，回执 {erased.code}。")
     if not clean:
         typer.echo("数据库正忙，文件里的残留由夜间清理完成。")
+
+
+cli_sheets.add_commands(resident, _with_house)
+cli_mirror.add_commands(tags, _with_house)
 
 
 def main() -> None:

@@ -20,17 +20,12 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from wework_callback.WXBizMsgCrypt3 import WXBizMsgCrypt
 
+from tests.fake_contacts import FakeContacts, RefusedError
+
 Json = dict[str, Any]
 
 HOUR = 3600
 BOT_STATES = (0, 1)
-
-
-class RefusedError(Exception):
-    """What a handler answers instead of a result."""
-
-    def __init__(self, errcode: int) -> None:
-        self.errcode = errcode
 
 
 @dataclass(frozen=True)
@@ -111,6 +106,7 @@ class FakeWeCom:
         self._card_codes: dict[str, tuple[str, str, float]] = {}
         self.buttons: dict[tuple[str, str], str] = {}  # (member, task) → what a card says now
         self._faults: defaultdict[str, deque[Fault]] = defaultdict(deque)
+        self.contacts = FakeContacts(self.corp_id, self.members, self.time)
         self._handlers: dict[str, Callable[[Json], Json]] = {
             "gettoken": self._gettoken,
             "kf/sync_msg": self._sync_msg,
@@ -121,6 +117,7 @@ class FakeWeCom:
             "kf/servicer/list": self._servicers,
             "message/send": self._message_send,
             "message/update_template_card": self._update_template_card,
+            **self.contacts.handlers(),
         }
         app = web.Application(client_max_size=2**25)
         app.router.add_route("*", "/cgi-bin/{path:.+}", self._answer)
@@ -423,7 +420,7 @@ class FakeWeCom:
                 sent = Delivered(self.agent_id, userid, "", msgtype, body, now)
                 self.delivered[userid].append(sent)
         answer = {"invaliduser": "|".join(unknown), "msgid": f"MEMBER{next(self._numbers)}"}
-        if body.get("card_type") == "button_interaction":
+        if body.get("card_type") in ("button_interaction", "vote_interaction"):
             known = [user for user in payload["touser"].split("|") if user not in unknown]
             if known:
                 answer["response_code"] = self._card_code(known[0], body["task_id"])
@@ -442,9 +439,19 @@ class FakeWeCom:
         self.buttons[userid, task_id] = payload["button"]["replace_name"]
         return {"invaliduser": []}
 
-    def card_tap_xml(self, userid: str, task_id: str, key: str) -> str:
-        """A member presses a card's button: the event that the callback gets."""
+    def card_tap_xml(
+        self, userid: str, task_id: str, key: str, chosen: tuple[str, ...] = ()
+    ) -> str:
+        """A member presses a card's button, with what is ticked on a vote's: the event that the
+        callback gets."""
         code = self._card_code(userid, task_id)
+        ids = "".join(f"<OptionId><![CDATA[{option}]]></OptionId>" for option in chosen)
+        ticked = (
+            "<SelectedItems><SelectedItem><QuestionKey><![CDATA[tags]]></QuestionKey>"
+            f"<OptionIds>{ids}</OptionIds></SelectedItem></SelectedItems>"
+            if chosen
+            else ""
+        )
         return (
             f"<xml><ToUserName><![CDATA[{self.corp_id}]]></ToUserName>"
             f"<FromUserName><![CDATA[{userid}]]></FromUserName>"
@@ -453,7 +460,7 @@ class FakeWeCom:
             f"<EventKey><![CDATA[{key}]]></EventKey><TaskId><![CDATA[{task_id}]]></TaskId>"
             "<CardType><![CDATA[button_interaction]]></CardType>"
             f"<ResponseCode><![CDATA[{code}]]></ResponseCode>"
-            f"<AgentID>{self.agent_id}</AgentID></xml>"
+            f"{ticked}<AgentID>{self.agent_id}</AgentID></xml>"
         )
 
 
@@ -467,6 +474,13 @@ def _check_card(card: Json) -> None:
         return
     if not re.fullmatch(r"[0-9A-Za-z_@-]{1,128}", card["task_id"]):
         raise RefusedError(40058)
+    if card["card_type"] == "vote_interaction":
+        options, submit = card["checkbox"]["option_list"], card["submit_button"]
+        if not 1 <= len(options) <= 20 or not submit["text"] or not submit["key"]:
+            raise RefusedError(40058)
+        if len({option["id"] for option in options}) < len(options):
+            raise RefusedError(40058)
+        return
     if not 1 <= len(card["button_list"]) <= 6:
         raise RefusedError(40058)
     for button in card["button_list"]:

@@ -1,18 +1,18 @@
-"""How a resident's name and phone stand in the file: encrypted, the phone findable by a keyed
-hash."""
+"""A name or a phone as a row of the file, for many at once."""
 
 from datetime import datetime
 from typing import Any
 
+from jingxiaowei.services.files_values import CONTACT as VALUE
 from jingxiaowei.store.cipher import Cipher
 from jingxiaowei.store.file_tables import ContactKind, TagSource
 
-VALUE = b"contact.value"
+__all__ = ["VALUE", "contact_row", "phone_key"]
 
 
 def phone_key(cipher: Cipher, phone: str) -> str:
     """What a phone is found by; digits only, without the country's."""
-    return cipher.find("contact", "phone", phone)
+    return cipher.find("phone", phone)
 
 
 def contact_row(

@@ -82,7 +82,7 @@ class SheetImport:
         *,
         apply: bool = False,
         good_rows: bool = False,
-        ground: Ground = Ground.DUTY,
+        ground: Ground | None = None,
         on_refusal: OnRefusal = lambda refusal: None,
         on_good: OnGood = lambda judged: None,
         progress: Progress | None = None,
@@ -91,6 +91,7 @@ class SheetImport:
 
         Args:
             good_rows: take the rows that can be taken even if others are refused.
+            ground: 合法性基础; None: as :func:`.grounds.ground_of` finds it for each resident.
             on_refusal, on_good: told of each row, in order, as it is judged.
 
         Raises:
@@ -127,7 +128,8 @@ class SheetImport:
                 f"officer:{officer.id}",
                 "file.import",
                 f"sheet:{digest[:16]}",
-                f"rows={tally.good} refused={tally.refused} tags={tally.tags} ground={ground}",
+                f"rows={tally.good} refused={tally.refused} tags={tally.tags} "
+                f"ground={ground or 'as known'}",
             )
             landing = Landing(
                 self._database,
@@ -140,7 +142,7 @@ class SheetImport:
         return Imported(tally, applied=True, noted=noted)
 
     async def _judged(
-        self, sheet: Sheet, officer: Signed, ground: Ground, now: datetime
+        self, sheet: Sheet, officer: Signed, ground: Ground | None, now: datetime
     ) -> AsyncIterator[list[Judged | Refusal]]:
         async with self._database.read() as connection:
             scope = await scope_of(connection, officer, now)

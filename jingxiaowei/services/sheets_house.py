@@ -8,7 +8,8 @@ from jingxiaowei.services.audit import Audit
 from jingxiaowei.services.files_rights import FileRights
 from jingxiaowei.services.officers import Officers, Signed
 from jingxiaowei.services.sheets import SheetImport
-from jingxiaowei.services.sheets_export import Members, SheetExport
+from jingxiaowei.services.sheets_export import SheetExport
+from jingxiaowei.services.sheets_members import Members
 from jingxiaowei.services.suggestions import Suggestions
 from jingxiaowei.store.engine import Database
 from jingxiaowei.store.tables import Role
@@ -32,16 +33,15 @@ def build(
     audit: Audit,
     officers: Officers,
     library: Library,
-    members: Members,
     data_dir: Path,
     corp_id: str,
 ) -> SheetHouse:
-    """Wire both. ``members``: who is in an audience."""
+    """Wire both."""
     rights = FileRights(audit)
     suggestions = Suggestions(database, audit, _Content(library), officers, rights)
     return SheetHouse(
         SheetImport(database, audit, officers, suggestions, library, data_dir / "spool", corp_id),
-        SheetExport(database, audit, rights, library, members),
+        SheetExport(database, audit, rights, library, Members(database, library)),
     )
 
 

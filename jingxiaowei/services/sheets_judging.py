@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from jingxiaowei.content.tag_model import Tag, Taxonomy
 from jingxiaowei.services import tagging_rows as rows_of
+from jingxiaowei.services.grounds import ground_of
 from jingxiaowei.services.officers import Signed
 from jingxiaowei.services.roster import LOCAL
 from jingxiaowei.services.sheets_people import People, Person
@@ -20,6 +21,7 @@ from jingxiaowei.store.cipher import Cipher
 from jingxiaowei.store.file_tables import Ground, Minor
 
 _DAY_ENDS = time(23, 59, 59)
+_UNWANTED = "本人不同意记“{}”。属于法定职责或紧急情况的，用 --ground 写明。"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,8 @@ class Judge:
     """Judges the rows of one file, for one officer. Remembers who has come up so far.
 
     Args:
-        ground: 合法性基础 of every tag in the file.
+        ground: 合法性基础 of every tag in the file; None: consent where it was given, duty where
+            nobody has asked, and no tag where the resident has said no.
     """
 
     def __init__(
@@ -46,7 +49,7 @@ class Judge:
         people: People,
         officer: Signed,
         names: Names,
-        ground: Ground,
+        ground: Ground | None,
         now: datetime,
     ) -> None:
         self._cipher = cipher
@@ -102,11 +105,15 @@ class Judge:
         faults += self._quarrels(tags)
         rulings, already = [], 0
         for tag in tags:
+            ground = self._ground or (ground_of(standing, tag) if standing else Ground.DUTY)
+            if ground is None:
+                faults.append(_UNWANTED.format(tag.name))
+                continue
             noted = Noted(
                 person.resident_id,
                 tag.slug,
                 entry.reason,
-                self._ground,
+                ground,
                 expires_at=self._until(entry, tag, faults),
                 note=f"第 {entry.number} 行",
             )

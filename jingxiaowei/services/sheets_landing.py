@@ -27,7 +27,7 @@ from jingxiaowei.services.suggestions import Suggestions
 from jingxiaowei.store.engine import Database
 from jingxiaowei.store.file_tables import ASSIGNMENT, CONTACT_POINT, ContactKind, TagSource
 from jingxiaowei.store.prepared import Prepared
-from jingxiaowei.store.tables import IDENTITY, RESIDENT
+from jingxiaowei.store.tables import IDENTITY, RESIDENT, Role
 
 Chunks = Callable[[], Iterator[list[Judged]]]
 Moved = Callable[[int], None]
@@ -52,7 +52,7 @@ class Landing:
         self._corp_id = corp_id
         insert = database.insert
         self._open = database.prepare(
-            insert(RESIDENT).on_conflict_do_nothing(), ("id", "area", "created_at")
+            insert(RESIDENT).on_conflict_do_nothing(), ("id", "area", "officer_id", "created_at")
         )
         self._identify = database.prepare(
             insert(IDENTITY).on_conflict_do_nothing(),
@@ -102,7 +102,7 @@ class Landing:
     async def _write(
         self, connection: AsyncConnection, officer: Signed, rows: Sequence[Judged], now: datetime
     ) -> int:
-        await self._open_files(connection, rows, now)
+        await self._open_files(connection, officer, rows, now)
         cipher = self._database.cipher
         known = [row.person.resident_id for row in rows if row.rulings]
         standings = await rows_of.standings(connection, cipher, known, now)
@@ -133,14 +133,18 @@ class Landing:
         return len(tags) + proposals
 
     async def _open_files(
-        self, connection: AsyncConnection, rows: Sequence[Judged], now: datetime
+        self, connection: AsyncConnection, officer: Signed, rows: Sequence[Judged], now: datetime
     ) -> None:
         cipher = self._database.cipher
+        keeper = officer.id if officer.role is Role.POLICE else None  # 责任民警
         people = [row.person for row in rows]
         new = [person for person in people if person.new]
         await self._open.run(
             connection,
-            [{"id": p.resident_id, "area": p.area, "created_at": now} for p in new],
+            [
+                {"id": p.resident_id, "area": p.area, "officer_id": keeper, "created_at": now}
+                for p in new
+            ],
         )
         await self._identify.run(
             connection,

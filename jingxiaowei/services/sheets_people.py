@@ -172,6 +172,7 @@ class People:
             return found
         if found is None:
             return self._new(entry, area)
+        found = known.gone.get(found, found)
         row = known.residents[found]
         if not covers(self._scope, self._officer, Subject(row.id, row.area, row.officer_id)):
             station = self._stations.get(row.area or "", "县局")
@@ -208,7 +209,8 @@ class People:
                 if identity in known.identities:
                     return known.identities[identity]
             return None
-        residents = known.by_phone.get(phone_key(self._cipher, entry.phone), set())
+        using = known.by_phone.get(phone_key(self._cipher, entry.phone), set())
+        residents = {known.gone.get(one, one) for one in using}
         if len(residents) > 1 and entry.name:  # a family's phone
             residents = {one for one in residents if entry.name in known.names.get(one, ())}
         if len(residents) > 1:

@@ -5,8 +5,9 @@ an apostrophe before it, which also holds where somebody saves the list as CSV.
 """
 
 import os
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,12 @@ class Book:
     """A workbook under way."""
 
     def __init__(self, path: Path, properties: Mapping[str, str]) -> None:
-        options = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
+        options = {
+            "constant_memory": True,
+            "strings_to_formulas": False,
+            "strings_to_urls": False,
+            "tmpdir": str(path.parent),
+        }
         self._book = xlsxwriter.Workbook(str(path), options)
         self._book.set_properties(dict(properties))
         self.head = self._book.add_format({"bold": True, "bottom": 1, "bg_color": "#ECE9E1"})
@@ -80,18 +86,20 @@ def new_book(path: Path, properties: Mapping[str, str]) -> Iterator[Book]:
     Raises:
         SheetError: the file cannot be written.
     """
-    part = path.with_name(f".{path.name}.part")
     try:
-        part.touch(mode=0o600)
-        book = Book(part, properties)
-        yield book
-        book.close()
-        os.replace(part, path)
+        # Rows wait in files of their own until the book is closed: in a folder that nobody else
+        # may enter, and that goes whatever happens.
+        with tempfile.TemporaryDirectory(prefix=".sheet-", dir=path.parent) as folder:
+            part = Path(folder) / path.name
+            part.touch(mode=0o600)
+            book = Book(part, properties)
+            try:
+                yield book
+            finally:
+                book.close()
+            os.replace(part, path)
     except (OSError, XlsxWriterException) as error:
         raise SheetError(f"写不了 {path}：{getattr(error, 'strerror', error)}。") from None
-    finally:
-        with suppress(FileNotFoundError):
-            part.unlink()
 
 
 def write_template(path: Path, taxonomy: Taxonomy, areas: Sequence[Area]) -> None:

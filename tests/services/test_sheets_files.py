@@ -35,8 +35,8 @@ from tests.services.sheeting import HEADS, Desk, excel, person, read_back, text
 
 
 @pytest.fixture
-async def filing(database: Database, mind: Mind) -> Filing:
-    return await make_filing(database, mind)
+async def filing(database: Database, mind: Mind, tmp_path: Path) -> Filing:
+    return await make_filing(database, mind, tmp_path)
 
 
 def lines(path: Path) -> list[Line]:
@@ -292,9 +292,25 @@ async def test_only_police_export(filing: Filing, mind: Mind, tmp_path: Path, ro
     assert not (tmp_path / "导出.xlsx").exists()
 
 
+async def test_an_export_that_fails_leaves_nothing_behind(
+    filing: Filing, mind: Mind, tmp_path: Path
+) -> None:
+    resident = await filing.resident()
+    export = Export(filing, mind, await filing.officer("陈国华"), [resident])
+
+    def stop(rows: int) -> None:
+        raise RuntimeError("the machine stops here")
+
+    out = tmp_path / "out"
+    out.mkdir()
+    with pytest.raises(RuntimeError):
+        await export(out / "导出.xlsx", moved=stop)
+    assert os.listdir(out) == []
+
+
 async def test_no_export_without_a_reason(filing: Filing, mind: Mind, tmp_path: Path) -> None:
     export = Export(filing, mind, await filing.officer("陈国华"), [])
     for reason in ("", "查一下重点人", "卡号6222020200001234567"):
         with pytest.raises(NoteRefusedError):
             await export(tmp_path / "导出.xlsx", reason)
-    assert os.listdir(tmp_path) == []
+    assert not [name for name in os.listdir(tmp_path) if name.endswith("xlsx")]

@@ -13,7 +13,7 @@ from jingxiaowei.services.roster import LOCAL
 from jingxiaowei.services.sheets import Progress
 from jingxiaowei.services.sheets_values import SheetError
 from jingxiaowei.store.engine import Database
-from jingxiaowei.store.file_tables import CONTACT_POINT, SUGGESTION, Ground, TagSource
+from jingxiaowei.store.file_tables import CONTACT_POINT, SUGGESTION, ConsentKind, Ground, TagSource
 from jingxiaowei.store.tables import AUDIT, KF_ACCOUNT, RESIDENT, Role
 from tests.conftest import said
 from tests.services.filing import Filing, make_filing
@@ -21,8 +21,8 @@ from tests.services.sheeting import CORP, WHO, Desk, excel, person, text
 
 
 @pytest.fixture
-async def filing(database: Database, mind: Mind) -> Filing:
-    return await make_filing(database, mind)
+async def filing(database: Database, mind: Mind, tmp_path: Path) -> Filing:
+    return await make_filing(database, mind, tmp_path)
 
 
 @pytest.fixture
@@ -92,6 +92,8 @@ async def test_what_is_noted_says_who_when_why_and_until(
     residents = {row.id: row.area for row in await filing.spine.rows(RESIDENT)}
     assert residents[contact(filing, 1)] == "wuyuan"
     assert residents[contact(filing, 2)] is None
+    keepers = {row.officer_id for row in await filing.spine.rows(RESIDENT)}
+    assert keepers == {desk.officer.id}
     trail = [row for row in await filing.spine.rows(AUDIT) if "sheet:" in row.object + row.reason]
     assert [row.action for row in trail] == ["file.import", "file.tag", "file.tag"]
     assert await filing.spine.audit.verify() is None
@@ -272,6 +274,14 @@ async def test_consent_where_that_is_the_ground(filing: Filing, desk: Desk, tmp_
     )
     assert went.noted == 1
     assert "还没征得本人同意" in desk.why()[3]
+    # Without a word of it: consent where there is one, duty where nobody asked, no against a no.
+    said_no = await filing.resident("resident-3", agreed=False)
+    await filing.agree(said_no, ConsentKind.TAGS, given=False)
+    rows = [(who, "", "", "", "租房居住", "本人说的", "") for who in (agreed, silent, said_no)]
+    await desk.take(excel(tmp_path / "再来.xlsx", rows), good_rows=True)
+    grounds = {r.resident_id: r.ground for r in await filing.assignments() if r.tag == "renter"}
+    assert grounds == {agreed: Ground.CONSENT, silent: Ground.DUTY}
+    assert "本人不同意" in desk.why()[4]
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030", "utf-16"])

@@ -5,6 +5,7 @@ from alembic import context
 # Every module of tables must be known here.
 from jingxiaowei.store.alert_tables import ALERT
 from jingxiaowei.store.file_tables import ASSIGNMENT  # noqa: F401
+from jingxiaowei.store.mirror_tables import CORP_TAG  # noqa: F401
 
 context.configure(
     connection=context.config.attributes["connection"],

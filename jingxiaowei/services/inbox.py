@@ -93,16 +93,15 @@ class Inbox:
             ("id", "channel", "account", "address", "resident_id", "created_at"),
         )
         self._put_conversation = database.prepare(
-            insert(CONVERSATION)
-            .values(holder=Holder.BOT, sent_since=0, brief=False)
-            .on_conflict_do_nothing(),
-            ("id", "holder", "sent_since", "brief"),
+            insert(CONVERSATION).on_conflict_do_nothing(),
+            ("id",),
+            {"holder": Holder.BOT, "sent_since": 0, "brief": False},
+            returning=("id",),
         )
         self._put_message = database.prepare(
-            insert(INBOX)
-            .values(state=InboxState.NEW, decided="", recalled=False)
-            .on_conflict_do_nothing(index_elements=["key"]),
-            (*_MESSAGE, "state", "decided", "recalled"),
+            insert(INBOX).on_conflict_do_nothing(index_elements=["key"]),
+            _MESSAGE,
+            {"state": InboxState.NEW, "decided": "", "recalled": False},
         )
         self._group: GroupCommit[Arrival] = GroupCommit(self._flush)
         self._notices: GroupCommit[tuple[str, str]] = GroupCommit(self._flush_notices)
@@ -205,22 +204,15 @@ class Inbox:
         # In one order everywhere: two processes with the same residents must not deadlock.
         identities = {a.identity["id"]: a.identity for a in arrivals}
         ordered = [identities[key] for key in sorted(identities)]
-        stored = await connection.execute(
-            select(IDENTITY.c.id).where(IDENTITY.c.id.in_(list(identities)))
-        )
-        known = {row.id for row in stored}
-        new = [row for row in ordered if row["id"] not in known]
-        if new:  # most residents have been here before
-            await self._insert_identities(connection, new)
+        # A conversation and its identity come and go together; most have been here before.
+        opened = {row[0] for row in await self._put_conversation.run(connection, ordered)}
+        new = [row for row in ordered if row["id"] in opened]
+        await self._put_resident.run(connection, new)
+        await self._put_identity.run(connection, new)
         await self._put_message.run(connection, [a.message for a in arrivals])
         await self._bell.announce(connection, Stage.INBOX)
         for channel, count in Counts(a.identity["channel"] for a in arrivals).items():
             self._received[Channel(channel)].inc(count)
-
-    async def _insert_identities(self, connection: AsyncConnection, new: list[Row]) -> None:
-        await self._put_resident.run(connection, new)
-        await self._put_identity.run(connection, new)
-        await self._put_conversation.run(connection, new)
 
 
 def from_row(row: Any, cipher: Cipher, channel: Channel, account: str, sender: str) -> Incoming:

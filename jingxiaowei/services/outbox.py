@@ -285,12 +285,17 @@ class Outbox:
         rows = [_row(result, now) for result in results]
         async with self._database.write() as connection:
             await self._finish.run(connection, rows)
+            if not self._database.sqlite:  # in one order, as the ledger does: no deadlock
+                await connection.execute(
+                    select(CONVERSATION.c.id)
+                    .where(CONVERSATION.c.id.in_(set(counts) | human))
+                    .order_by(CONVERSATION.c.id)
+                    .with_for_update()
+                )
             await self._count.run(
-                connection, [{"conversation": key, "n": n} for key, n in sorted(counts.items())]
+                connection, [{"conversation": key, "n": n} for key, n in counts.items()]
             )
-            await self._hold.run(
-                connection, [{"conversation": key, "now": now} for key in sorted(human)]
-            )
+            await self._hold.run(connection, [{"conversation": key, "now": now} for key in human])
             await self._bell.announce(connection, Stage.CHAT)
         self._bell.ring(Stage.CHAT)
         self._bell.ring(Stage.OUTBOX)  # the conversation's next row may go now

@@ -118,9 +118,15 @@ class Database:
         """An INSERT of this database's dialect, for ``on_conflict_do_nothing`` and its kin."""
         return (sqlite_insert if self.sqlite else pg_insert)(table)
 
-    def prepare(self, statement: Insert | Update, columns: Sequence[str] | None = None) -> Prepared:
-        """A statement for many rows, compiled once; ``columns`` names an INSERT's."""
-        return Prepared(statement, self.engine.dialect, columns)
+    def prepare(
+        self,
+        statement: Insert | Update,
+        columns: Sequence[str] = (),
+        fixed: dict[str, Any] | None = None,
+        returning: Sequence[str] = (),
+    ) -> Prepared:
+        """A statement for many rows, compiled once, as :class:`.Prepared` says."""
+        return Prepared(statement, self.engine.dialect, columns, fixed, returning)
 
     async def upgrade(self) -> None:
         """Bring the schema up to date.

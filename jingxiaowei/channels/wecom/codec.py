@@ -1,5 +1,6 @@
 """The envelope of WeCom's callback: signature, AES and XML, and nothing of what a message means."""
 
+import base64
 import binascii
 import hashlib
 import hmac
@@ -9,7 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 from xml.etree import ElementTree
 
-from wechatpy.work.crypto import PrpCrypto, WeChatCrypto
+from cryptography.hazmat.primitives.ciphers import Cipher
+from cryptography.hazmat.primitives.ciphers.algorithms import AES256
+from cryptography.hazmat.primitives.ciphers.modes import CBC
 
 from jingxiaowei.errors import BadMessageError, BadSignatureError, SettingsError
 
@@ -52,8 +55,8 @@ class Sealed:
 class Codec:
     """Verifies and decrypts callbacks for one token, key and receiver.
 
-    wechatpy holds the key and does the AES; the order of the checks and their strictness are ours,
-    because wechatpy parses before it verifies, and leaves padding and lengths unchecked.
+    The order of the checks and their strictness are ours: wechatpy parses before it verifies, and
+    leaves padding and lengths unchecked.
     """
 
     def __init__(self, token: str, aes_key: str, receive_id: str) -> None:
@@ -67,7 +70,8 @@ class Codec:
             )
         self._token = token.encode()
         self._receive_id = receive_id.encode()
-        self._cipher = PrpCrypto(WeChatCrypto(token, aes_key, receive_id).key).cipher
+        key = base64.b64decode(aes_key + "=")
+        self._cipher = Cipher(AES256(key), CBC(key[:16]))
 
     def verify_url(self, query: Mapping[str, str]) -> str:
         """The plaintext that WeCom wants to read back when an admin saves the callback's address.
@@ -115,9 +119,9 @@ class Codec:
 
     def _unpack(self, raw: bytes) -> bytes:
         """``16 random bytes | length | message | receiver | padding``, every part checked."""
-        padded: bytes
+        decryptor = self._cipher.decryptor()
         try:
-            padded = self._cipher.decrypt(raw)
+            padded = decryptor.update(raw) + decryptor.finalize()
         except ValueError:
             padded = b""
         padding = padded[-1] if padded else 0

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Insert, Table, Update, event, select, text, update
-from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -116,7 +115,11 @@ class Database:
 
     def insert(self, table: Table) -> Any:
         """An INSERT of this database's dialect, for ``on_conflict_do_nothing`` and its kin."""
-        return (sqlite_insert if self.sqlite else pg_insert)(table)
+        if self.sqlite:
+            return sqlite_insert(table)
+        from sqlalchemy.dialects.postgresql import insert  # where SQLite is used nothing needs it
+
+        return insert(table)
 
     def prepare(
         self,

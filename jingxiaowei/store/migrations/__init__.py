@@ -34,7 +34,8 @@ def _head() -> str:
         for file in (_FOLDER / "versions").glob("*.py")
         for revision in _NAMED.findall(file.read_text("utf-8"))
     )
-    (head,) = (revision for revision, times in named.items() if times == 1)
+    heads: list[str] = [revision for revision, times in named.items() if times == 1]
+    (head,) = heads
     return head
 
 

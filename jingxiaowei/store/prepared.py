@@ -8,7 +8,7 @@ to win it back from a busy loop; a step a batch instead of a step a row halves i
 """
 
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from enum import Enum
 from itertools import chain
@@ -81,7 +81,6 @@ class Prepared:
         fixed: Row | None = None,
         returning: Sequence[str] = (),
     ) -> None:
-        self._dialect = dialect
         self._sqlite = dialect.name == "sqlite"
         given: Insert | Update
         if isinstance(statement, Insert):
@@ -109,16 +108,16 @@ class Prepared:
         if not rows:
             return []
         if self._sqlite:
-            return await self._run_sqlite(connection, rows)
+            written: list[Any] = await visit(connection, self.run_here, rows)
+            return written
         columns = [self._convert([row[name] for row in rows]) for name in self._names]
         arrays = ", ".join(self._arrays)
         sql = self._text(f"SELECT * FROM unnest({arrays})", 0)  # noqa: S608 - types of ours
         result = await connection.exec_driver_sql(sql, (*self._fixed, *columns))
         return list(result) if self._returning else []
 
-    async def _run_sqlite(self, connection: AsyncConnection, rows: Sequence[Row]) -> list[Any]:
-        driver = (await connection.get_raw_connection()).driver_connection
-        assert driver is not None
+    def run_here(self, connection: sqlite3.Connection, rows: Sequence[Row]) -> list[Any]:
+        """As :meth:`run`, in SQLite's own thread."""
         columns = [self._convert([row[name] for row in rows]) for name in self._names]
         flat = list(chain.from_iterable(zip(*columns, strict=True)))
         written, start, width = [], 0, len(columns)
@@ -127,13 +126,7 @@ class Prepared:
             part = flat[start : start + size * width]
             start += size * width
             sql = self._text(f"VALUES {places}", size)
-            try:
-                # One visit to the connection's thread, where SQLAlchemy's cursor takes three.
-                written += await driver.execute_fetchall(sql, part + self._fixed)
-            except sqlite3.Error as error:
-                raise DBAPIError.instance(
-                    sql, None, error, sqlite3.Error, dialect=self._dialect
-                ) from error
+            written += connection.execute(sql, part + self._fixed).fetchall()
         return written
 
     def _text(self, source: str, size: int) -> str:
@@ -142,6 +135,53 @@ class Prepared:
             text = f"WITH given ({self._given}) AS ({source}) {self._body}"
             self._texts[size] = text
         return text
+
+
+# Statements with their rows, one after the other; a yield gives what the statement returned.
+Script = Generator[tuple[Prepared, Sequence[Row]], list[Any], None]
+
+
+async def visit(connection: AsyncConnection, work: Callable[..., Any], *arguments: Any) -> Any:
+    """Run ``work(connection, *arguments)`` in the thread of an SQLite connection: one way there and
+    back for many statements, where each call of the driver is one.
+    """
+    driver: Any = (await connection.get_raw_connection()).driver_connection
+    try:
+        return await driver._execute(work, driver._conn, *arguments)
+    except sqlite3.Error as error:
+        # As SQLAlchemy tells of it, and without what the rows hold.
+        raise DBAPIError.instance(
+            work.__name__, None, error, sqlite3.Error, dialect=connection.dialect
+        ) from error
+
+
+def play_here(connection: sqlite3.Connection, script: Script) -> None:
+    """A script as one transaction, in SQLite's own thread."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        for prepared, rows in _asked(script, answers := []):
+            answers.append(prepared.run_here(connection, rows))
+    except BaseException:
+        connection.rollback()
+        raise
+    connection.commit()
+
+
+async def play(connection: AsyncConnection, script: Script) -> None:
+    """A script within a transaction."""
+    for prepared, rows in _asked(script, answers := []):
+        answers.append(await prepared.run(connection, rows))
+
+
+def _asked(script: Script, answers: list[list[Any]]) -> Iterator[tuple[Prepared, Sequence[Row]]]:
+    """What a script asks for, each once the one before is answered."""
+    try:
+        asked = next(script)
+        while True:
+            yield asked
+            asked = script.send(answers.pop())
+    except StopIteration:
+        return
 
 
 def _portions(count: int) -> Iterable[int]:

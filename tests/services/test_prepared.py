@@ -10,6 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from jingxiaowei.services.ledger import _DONE, _HEARD, _RELEASE
 from jingxiaowei.services.outbox import _COUNT, _FINISH, _HOLD
 from jingxiaowei.store.engine import Database
+from jingxiaowei.store.prepared import Script
 from jingxiaowei.store.tables import CONVERSATION, IDENTITY, RESIDENT, Holder
 
 NOW = datetime(2026, 5, 4, 3, 2, 1, 70, tzinfo=UTC)
@@ -107,3 +108,26 @@ async def test_rows_to_change_are_found_by_their_key(database: Database) -> None
             steps = [row[3] for row in plan]
             table = statement.table.name  # type: ignore[attr-defined]
             assert any(step.startswith(f"SEARCH {table} USING") for step in steps), steps
+
+
+async def test_a_script_is_written_whole_or_not_at_all(database: Database) -> None:
+    put = database.prepare(
+        database.insert(CONVERSATION),
+        ("id",),
+        {"holder": Holder.BOT, "sent_since": 0, "brief": False},
+        returning=("id",),
+    )
+
+    def script(*batches: list[str]) -> Script:
+        for batch in batches:
+            written = yield put, [{"id": id_} for id_ in batch]
+            assert sorted(row[0] for row in written) == batch
+
+    with pytest.raises(IntegrityError):
+        await database.write_rows(script(["a", "b"], ["c"], ["b"]))
+    assert not await conversations(database)
+    with pytest.raises(AssertionError):
+        await database.write_rows(script(["a", "b"], ["d", "c"]))
+    assert not await conversations(database)
+    await database.write_rows(script(["a", "b"], [], ["c"]))
+    assert [row.id for row in await conversations(database)] == ["a", "b", "c"]

@@ -1,7 +1,6 @@
 """Sample alerts for the demo, from made-up messages, so that the console has something to show."""
 
 import secrets
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 from jingxiaowei.pipeline.messages import Channel
@@ -65,9 +64,11 @@ async def seed_officers(officers: Officers, roster: Roster) -> list[Signed]:
     now = datetime.now(UTC)
     people = []
     for account, role, area, name in _PEOPLE:
-        with suppress(OfficerError):  # a later start: they are there
+        try:
+            person = await officers.find(account)  # a later start: they are there
+        except OfficerError:
             await officers.add(account, role, secrets.token_urlsafe(24), area, name)
-        person = await officers.find(account)
+            person = await officers.find(account)
         await roster.add_shift(person.id, area, now, now + _SHIFT)
         people.append(person)
     return people

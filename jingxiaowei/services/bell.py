@@ -10,7 +10,6 @@ from collections import defaultdict
 from collections.abc import Iterator
 from enum import StrEnum
 
-import asyncpg
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -66,6 +65,8 @@ class Bell:
         """Pass the other processes' rings on, for as long as the task lives."""
         if self._database.sqlite:
             return
+        import asyncpg  # where SQLite is used nothing needs it
+
         dsn = self._database.url.set(drivername="postgresql").render_as_string(hide_password=False)
         while True:
             try:

@@ -11,7 +11,7 @@ from typing import Any
 
 import watchfiles
 
-from jingxiaowei.content.checker import check_library, load_library, refuse_errors
+from jingxiaowei.content.checker import check_library, refuse_errors
 from jingxiaowei.content.loader import read_library
 from jingxiaowei.content.model import Library
 from jingxiaowei.content.normalise import compact
@@ -23,6 +23,7 @@ from jingxiaowei.errors import ContentError
 from jingxiaowei.pipeline.answer.words import Tokenizer
 from jingxiaowei.pipeline.decide import Mind
 from jingxiaowei.services import teaching
+from jingxiaowei.services.kept import kept_library
 from jingxiaowei.services.roster import LOCAL
 from jingxiaowei.settings import Settings
 
@@ -58,7 +59,7 @@ class Curator:
         Raises:
             ContentError: something is broken; the text names each file and line.
         """
-        library = load_library(self._settings, today())
+        library = kept_library(self._settings, today())
         self._settings.data_dir.mkdir(parents=True, exist_ok=True)
         self._mind = Mind(library, self._settings.data_dir)
         self.complaint = ""

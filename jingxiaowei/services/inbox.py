@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from prometheus_client import Counter
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -17,6 +17,7 @@ from jingxiaowei.services.bell import Bell, Stage
 from jingxiaowei.store.cipher import Cipher
 from jingxiaowei.store.engine import Database
 from jingxiaowei.store.group import GroupCommit
+from jingxiaowei.store.prepared import Script
 from jingxiaowei.store.tables import (
     CONVERSATION,
     IDENTITY,
@@ -33,6 +34,11 @@ RECEIVED = Counter("jxw_inbox_messages_total", "Messages taken in", ["channel"])
 _MESSAGE = ("key", "conversation_id", "kind", "body", "sent_at", "received_at", "ready_at")
 
 Row = dict[str, Any]
+_MOVE = (
+    update(KF_ACCOUNT)
+    .where(KF_ACCOUNT.c.open_kfid == bindparam("account"))
+    .values(cursor=bindparam("to"))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,18 +99,18 @@ class Inbox:
             ("id", "channel", "account", "address", "resident_id", "created_at"),
         )
         self._put_conversation = database.prepare(
-            insert(CONVERSATION)
-            .values(holder=Holder.BOT, sent_since=0, brief=False)
-            .on_conflict_do_nothing(),
-            ("id", "holder", "sent_since", "brief"),
+            insert(CONVERSATION).on_conflict_do_nothing(),
+            ("id",),
+            {"holder": Holder.BOT, "sent_since": 0, "brief": False},
+            returning=("id",),
         )
         self._put_message = database.prepare(
-            insert(INBOX)
-            .values(state=InboxState.NEW, decided="", recalled=False)
-            .on_conflict_do_nothing(index_elements=["key"]),
-            (*_MESSAGE, "state", "decided", "recalled"),
+            insert(INBOX).on_conflict_do_nothing(index_elements=["key"]),
+            _MESSAGE,
+            {"state": InboxState.NEW, "decided": "", "recalled": False},
         )
-        self._group: GroupCommit[Arrival] = GroupCommit(self._flush)
+        self._move = database.prepare(_MOVE)
+        self._group: GroupCommit[Arrival] = GroupCommit(self._write)
         self._notices: GroupCommit[tuple[str, str]] = GroupCommit(self._flush_notices)
         self._received = {channel: RECEIVED.labels(channel) for channel in Channel}
 
@@ -126,14 +132,7 @@ class Inbox:
         """Store a pulled page and how far it reaches, both or neither."""
         arrivals = [self._arrival(message) for message in messages]
         try:
-            async with self._database.write() as connection:
-                if arrivals:
-                    await self._insert(connection, arrivals)
-                await connection.execute(
-                    update(KF_ACCOUNT)
-                    .where(KF_ACCOUNT.c.open_kfid == open_kfid)
-                    .values(cursor=cursor)
-                )
+            await self._write(arrivals, [{"account": open_kfid, "to": cursor}])
         except (SQLAlchemyError, OSError) as error:
             raise StoreError(f"the inbox did not take a page: {type(error).__name__}") from error
         if arrivals:
@@ -197,30 +196,26 @@ class Inbox:
             },
         )
 
-    async def _flush(self, arrivals: list[Arrival]) -> None:
-        async with self._database.write() as connection:
-            await self._insert(connection, arrivals)
+    async def _write(self, arrivals: list[Arrival], moved: Sequence[Row] = ()) -> None:
+        async def announce(connection: AsyncConnection) -> None:
+            if arrivals:
+                await self._bell.announce(connection, Stage.INBOX)
 
-    async def _insert(self, connection: AsyncConnection, arrivals: list[Arrival]) -> None:
-        # In one order everywhere: two processes with the same residents must not deadlock.
-        identities = {a.identity["id"]: a.identity for a in arrivals}
-        ordered = [identities[key] for key in sorted(identities)]
-        stored = await connection.execute(
-            select(IDENTITY.c.id).where(IDENTITY.c.id.in_(list(identities)))
-        )
-        known = {row.id for row in stored}
-        new = [row for row in ordered if row["id"] not in known]
-        if new:  # most residents have been here before
-            await self._insert_identities(connection, new)
-        await self._put_message.run(connection, [a.message for a in arrivals])
-        await self._bell.announce(connection, Stage.INBOX)
+        await self._database.write_rows(self._script(arrivals, moved), last=announce)
         for channel, count in Counts(a.identity["channel"] for a in arrivals).items():
             self._received[Channel(channel)].inc(count)
 
-    async def _insert_identities(self, connection: AsyncConnection, new: list[Row]) -> None:
-        await self._put_resident.run(connection, new)
-        await self._put_identity.run(connection, new)
-        await self._put_conversation.run(connection, new)
+    def _script(self, arrivals: list[Arrival], moved: Sequence[Row]) -> Script:
+        # In one order everywhere: two processes with the same residents must not deadlock.
+        identities = {a.identity["id"]: a.identity for a in arrivals}
+        ordered = [identities[key] for key in sorted(identities)]
+        # A conversation and its identity come and go together; most have been here before.
+        opened = {row[0] for row in (yield self._put_conversation, ordered)}
+        new = [row for row in ordered if row["id"] in opened]
+        yield self._put_resident, new
+        yield self._put_identity, new
+        yield self._put_message, [a.message for a in arrivals]
+        yield self._move, moved
 
 
 def from_row(row: Any, cipher: Cipher, channel: Channel, account: str, sender: str) -> Incoming:

@@ -184,6 +184,7 @@ class Ledger:
                     CONVERSATION.c.id.in_([e.thread.conversation_id for e in effects]),
                     CONVERSATION.c.leased_by == worker,
                 )
+                .order_by(CONVERSATION.c.id)
                 .with_for_update()
             )
             mine = {row.id for row in held}

@@ -32,6 +32,7 @@ from jingxiaowei.services.inbox import ADDRESS
 from jingxiaowei.services.purposes import OUT_BODY
 from jingxiaowei.store.engine import Database
 from jingxiaowei.store.group import GroupCommit
+from jingxiaowei.store.prepared import Script
 from jingxiaowei.store.tables import (
     CONVERSATION,
     IDENTITY,
@@ -283,15 +284,25 @@ class Outbox:
             if result.receipt.outcome is Outcome.HUMAN or (sent and transfer):
                 human.add(result.parcel.conversation_id)
         rows = [_row(result, now) for result in results]
-        async with self._database.write() as connection:
-            await self._finish.run(connection, rows)
-            await self._count.run(
-                connection, [{"conversation": key, "n": n} for key, n in sorted(counts.items())]
+
+        def script() -> Script:
+            yield self._finish, rows
+            yield self._count, [{"conversation": key, "n": n} for key, n in counts.items()]
+            yield self._hold, [{"conversation": key, "now": now} for key in human]
+
+        async def lock(connection: AsyncConnection) -> None:
+            # In one order, as the ledger does: they must not wait for each other.
+            await connection.execute(
+                select(CONVERSATION.c.id)
+                .where(CONVERSATION.c.id.in_(set(counts) | human))
+                .order_by(CONVERSATION.c.id)
+                .with_for_update()
             )
-            await self._hold.run(
-                connection, [{"conversation": key, "now": now} for key in sorted(human)]
-            )
+
+        async def announce(connection: AsyncConnection) -> None:
             await self._bell.announce(connection, Stage.CHAT)
+
+        await self._database.write_rows(script(), lock, announce)
         self._bell.ring(Stage.CHAT)
         self._bell.ring(Stage.OUTBOX)  # the conversation's next row may go now
         for row in rows:

@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from typing import Any
 from xml.etree import ElementTree
 
-from wechatpy.work.crypto import PrpCrypto, WeChatCrypto
-
 from jingxiaowei.errors import BadMessageError, BadSignatureError, SettingsError
 
 _AES_KEY = re.compile(r"[A-Za-z0-9]{43}")
@@ -67,6 +65,9 @@ class Codec:
             )
         self._token = token.encode()
         self._receive_id = receive_id.encode()
+        # Loaded only where a WeCom is connected: it takes as long as all that is ours.
+        from wechatpy.work.crypto import PrpCrypto, WeChatCrypto
+
         self._cipher = PrpCrypto(WeChatCrypto(token, aes_key, receive_id).key).cipher
 
     def verify_url(self, query: Mapping[str, str]) -> str:

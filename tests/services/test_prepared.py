@@ -1,0 +1,133 @@
+"""Statements for many rows, on both databases."""
+
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from sqlalchemy import bindparam, select, update
+from sqlalchemy.exc import IntegrityError
+
+from jingxiaowei.services.ledger import _DONE, _HEARD, _RELEASE
+from jingxiaowei.services.outbox import _COUNT, _FINISH, _HOLD
+from jingxiaowei.store.engine import Database
+from jingxiaowei.store.prepared import Script
+from jingxiaowei.store.tables import CONVERSATION, IDENTITY, RESIDENT, Holder
+
+NOW = datetime(2026, 5, 4, 3, 2, 1, 70, tzinfo=UTC)
+
+
+async def conversations(database: Database) -> list[Any]:
+    async with database.read() as connection:
+        found = await connection.execute(select(CONVERSATION).order_by(CONVERSATION.c.id))
+        return list(found)
+
+
+@pytest.mark.parametrize("count", [0, 1, 3, 301])
+async def test_any_number_of_rows_goes_in_once(database: Database, count: int) -> None:
+    put = database.prepare(
+        database.insert(CONVERSATION).on_conflict_do_nothing(),
+        ("id", "heard_at"),
+        {"holder": Holder.HUMAN, "sent_since": 2, "brief": False},
+        returning=("id",),
+    )
+    rows = [{"id": f"{n:03}", "heard_at": NOW, "more": "is left out"} for n in range(count)]
+    async with database.write() as connection:
+        first = await put.run(connection, rows[: count // 2])
+        rest = await put.run(connection, [*rows, *rows])
+    assert len(first) == count // 2
+    assert sorted(row[0] for row in rest) == [row["id"] for row in rows[count // 2 :]]
+    stored = await conversations(database)
+    assert [row.id for row in stored] == [row["id"] for row in rows]
+    assert all((row.holder, row.sent_since) == (Holder.HUMAN, 2) for row in stored)
+    assert all(row.heard_at == NOW for row in stored)
+
+
+async def test_each_row_is_changed_by_its_own(database: Database) -> None:
+    put = database.prepare(
+        database.insert(CONVERSATION), ("id", "holder", "sent_since", "brief", "topic")
+    )
+    change = database.prepare(
+        update(CONVERSATION)
+        .where(CONVERSATION.c.id == bindparam("row"), CONVERSATION.c.sent_since > 0)
+        .values(
+            sent_since=CONVERSATION.c.sent_since + bindparam("n"),
+            holder=bindparam("to"),  # a word of SQL's
+            held_at=bindparam("at"),
+            brief=True,
+        )
+    )
+    base = {"holder": Holder.BOT, "brief": False, "topic": b"\0\xff"}
+    china = timezone(timedelta(hours=8))
+    async with database.write() as connection:
+        await put.run(connection, [base | {"id": f"{n:02}", "sent_since": n} for n in range(70)])
+        await change.run(
+            connection,
+            [
+                {"row": f"{n:02}", "n": n, "to": Holder.HUMAN, "at": NOW.astimezone(china)}
+                for n in range(60)
+            ],
+        )
+    for n, row in enumerate(await conversations(database)):
+        changed = 0 < n < 60
+        assert row.sent_since == (2 * n if changed else n)
+        assert (row.holder is Holder.HUMAN, row.brief) == (changed, changed)
+        assert row.held_at == (NOW if changed else None)
+        assert row.topic == b"\0\xff"
+
+
+async def test_a_naive_time_and_a_clash_are_refused(database: Database) -> None:
+    put = database.prepare(database.insert(RESIDENT), ("id", "created_at"))
+    naive = {"id": "a", "created_at": NOW.replace(tzinfo=None)}
+    with pytest.raises(ValueError, match="naive"):
+        async with database.write() as connection:
+            await put.run(connection, [naive])
+    with pytest.raises(IntegrityError):
+        async with database.write() as connection:
+            await put.run(connection, [{"id": "a", "created_at": NOW}] * 2)
+    identity = database.prepare(
+        database.insert(IDENTITY),
+        ("id", "resident_id", "created_at"),
+        {"channel": "web", "account": "web", "address": b""},
+    )
+    with pytest.raises(IntegrityError):
+        async with database.write() as connection:
+            await identity.run(connection, [{"id": "a", "resident_id": "b", "created_at": NOW}])
+    async with database.read() as connection:
+        assert not (await connection.execute(select(RESIDENT))).all()
+
+
+async def test_rows_to_change_are_found_by_their_key(database: Database) -> None:
+    if not database.sqlite:
+        return  # PostgreSQL chooses by statistics, which an empty table has none of
+    async with database.write() as connection:
+        for statement in (_DONE, _HEARD, _RELEASE, _FINISH, _COUNT, _HOLD):
+            prepared = database.prepare(statement)
+            sql = prepared._text(f"VALUES ({', '.join('?' * len(prepared._names))})", 1)
+            values = (None,) * (len(prepared._names) + len(prepared._fixed))
+            plan = await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", values)
+            steps = [row[3] for row in plan]
+            table = statement.table.name  # type: ignore[attr-defined]
+            assert any(step.startswith(f"SEARCH {table} USING") for step in steps), steps
+
+
+async def test_a_script_is_written_whole_or_not_at_all(database: Database) -> None:
+    put = database.prepare(
+        database.insert(CONVERSATION),
+        ("id",),
+        {"holder": Holder.BOT, "sent_since": 0, "brief": False},
+        returning=("id",),
+    )
+
+    def script(*batches: list[str]) -> Script:
+        for batch in batches:
+            written = yield put, [{"id": id_} for id_ in batch]
+            assert sorted(row[0] for row in written) == batch
+
+    with pytest.raises(IntegrityError):
+        await database.write_rows(script(["a", "b"], ["c"], ["b"]))
+    assert not await conversations(database)
+    with pytest.raises(AssertionError):
+        await database.write_rows(script(["a", "b"], ["d", "c"]))
+    assert not await conversations(database)
+    await database.write_rows(script(["a", "b"], [], ["c"]))
+    assert [row.id for row in await conversations(database)] == ["a", "b", "c"]

@@ -5,7 +5,7 @@ terms: the work is done in a few passes over arrays, however many terms there ar
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,36 +14,18 @@ Numbers = NDArray[np.integer]
 
 _PLANES = 0x30000  # beyond stand no Chinese characters that anybody types
 _LENGTH_BITS = 3  # a key's highest: a run of fewer characters is another key
-_SLOTS, _SPARE_SLOTS = 17, 16  # bits; the spare table holds what collides in the first
+_SLOTS, _SPARE_SLOTS = 16, 16  # bits; the spare table holds what collides in the first
+_NOTHING: Numbers = np.zeros(0, dtype=np.intp)
 _SHIFT, _SPARE_SHIFT = np.uint64(64 - _SLOTS), np.uint64(64 - _SPARE_SLOTS)
 _FACTOR = 0x9E3779B97F4A7C15
 
 
-@dataclass(frozen=True, slots=True)
-class Grams:
-    """The terms in a text of ``size`` characters.
+class Grams(NamedTuple):
+    """The terms in a text: where each begins, which it is, and the same without repetition."""
 
-    ``at``: each term's place among all runs, the shorter runs first; ``numbers``: which term it
-    is; ``unique``: the same without repetition.
-    """
-
-    size: int
-    at: Numbers
+    starts: Numbers
     numbers: Numbers
     unique: Numbers
-
-    def starts(self) -> Numbers:
-        """Where in the text each term begins."""
-        # There are ``size`` runs of one character, one fewer of two, and so on.
-        starts = self.at.copy()
-        before = 0
-        for runs in range(self.size, 0, -1):
-            before += runs
-            longer = self.at >= before
-            if not longer.any():
-                break
-            starts[longer] = self.at[longer] - before
-        return starts
 
 
 class Terms:
@@ -51,7 +33,7 @@ class Terms:
 
     def __init__(self, terms: Sequence[str]) -> None:
         chars = sorted({char for term in terms for char in term})
-        self._codes = np.zeros(_PLANES, dtype=np.uint64)
+        self._codes = np.zeros(_PLANES, dtype=np.uint16)
         for number, char in enumerate(chars, 1):
             self._codes[min(ord(char), _PLANES - 1)] = number
         self._bits = np.uint64(len(chars).bit_length())
@@ -59,7 +41,7 @@ class Terms:
         if self._longest * int(self._bits) + _LENGTH_BITS > 64:
             raise ValueError("the terms have too many different characters")
         # The last key is nobody's: an empty slot points at it.
-        self._keys = np.array([*map(self._key, terms), 0], dtype=np.uint64)
+        self._keys = np.array([*map(self._key, terms), 2**64 - 1], dtype=np.uint64)
         self._first, left = self._table(np.arange(len(terms)), _FACTOR, _SLOTS)
         factor = _FACTOR
         while True:
@@ -76,9 +58,10 @@ class Terms:
             key = key << int(self._bits) | int(self._codes[ord(char)])
         return key | len(term) << 64 - _LENGTH_BITS
 
-    def _table(self, numbers: Numbers, factor: int, bits: int) -> tuple[NDArray[np.int32], Numbers]:
+    def _table(self, numbers: Numbers, factor: int, bits: int) -> tuple[Numbers, Numbers]:
         """A table of slots, and the numbers that found theirs taken."""
-        table = np.full(1 << bits, len(self._keys) - 1, dtype=np.int32)
+        kind = np.min_scalar_type(len(self._keys))
+        table = np.full(1 << bits, len(self._keys) - 1, dtype=kind)
         slots = (self._keys[numbers] * np.uint64(factor)) >> np.uint64(64 - bits)
         table[slots[::-1]] = numbers[::-1]
         return table, numbers[table[slots] != numbers]
@@ -86,17 +69,17 @@ class Terms:
     def find(self, text: str) -> Grams:
         """Every term in a text."""
         raw = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
-        codes = self._codes.take(raw, mode="clip")
-        longest = min(self._longest, len(codes))
+        codes = self._codes.take(raw, mode="clip").astype(np.uint64)
+        size, longest = len(codes), min(self._longest, len(codes))
         if not longest:
-            nothing = np.zeros(0, dtype=np.intp)
-            return Grams(len(codes), nothing, nothing, nothing)
+            return Grams(_NOTHING, _NOTHING, _NOTHING)
+        runs = np.zeros((longest, size), dtype=np.uint64)  # a row a length, a column a beginning
         run = codes
-        runs = [run | self._lengths[0]]
-        for length in range(1, longest):
-            run = (run[:-1] << self._bits) | codes[length:]
-            runs.append(run | self._lengths[length])
-        keys = np.concatenate(runs)
+        np.bitwise_or(run, self._lengths[0], out=runs[0])
+        for more in range(1, longest):
+            run = (run[:-1] << self._bits) | codes[more:]
+            np.bitwise_or(run, self._lengths[more], out=runs[more, : size - more])
+        keys = runs.ravel()
         one, other = self._factors
         number = self._first.take((keys * one) >> _SHIFT)
         spare = self._spare.take((keys * other) >> _SPARE_SHIFT)
@@ -105,4 +88,4 @@ class Terms:
         numbers = np.concatenate((number.take(here), spare.take(there)))
         seen = np.zeros(len(self._keys), dtype=np.bool_)
         seen[numbers] = True
-        return Grams(len(codes), np.concatenate((here, there)), numbers, seen.nonzero()[0])
+        return Grams(np.concatenate((here, there)) % size, numbers, seen.nonzero()[0])

@@ -11,7 +11,7 @@ import numpy as np
 
 from jingxiaowei.content.levelling import Levelled, Leveller
 from jingxiaowei.content.scam_finder import Excuse, Finder, Hit, excuse
-from jingxiaowei.content.scam_model import Fusion, ScamBook, SignalRule
+from jingxiaowei.content.scam_model import Clue, Fusion, ReadingRule, ScamBook, SignalRule
 from jingxiaowei.pipeline.screen.entities import read_entities
 from jingxiaowei.pipeline.screen.grams import Grams
 from jingxiaowei.pipeline.screen.memory import faded, last_transfer
@@ -43,6 +43,8 @@ _BECAUSE_SETTLED = "本处已核实，不是诈骗"
 _QUOTES = 2
 _CARRIED_BY_RULES = 2.0  # weight of the signals from which they explain enough
 _MANY = 4
+_VOICES = (Clue.REPORT, Clue.QUESTION, Clue.PUBLICITY)
+_COMPANY = frozenset({"老板", "财务"})  # topics without which a fake boss is unlikely
 _FIRST = 2  # topics whose place in the text counts
 _PRETEXTS = frozenset(
     "投资 任务 贷款 征信 客服 公检法 部队 恋爱 游戏 购物 中奖 裸聊 学校 官员 亲友 出国 老板".split()
@@ -74,8 +76,19 @@ class Evidence:
         if self.dialogue:
             rules.add("dialogue")
         rules.update(self.topics)
+        about = "company" if not _COMPANY.isdisjoint(self.topics) else "no-company"
+        rules.update(f"{voice}:{about}" for voice in self._voices())
         rules.update(f"{n}:{topic}" for n, topic in enumerate(self._pretexts()[:_FIRST], 1))
         return rules
+
+    def _voices(self) -> set[str]:
+        """Who speaks: somebody who tells, asks or warns, or else the scammer himself."""
+        voices = {
+            hit.rule.reads.value
+            for hit in self.hits
+            if isinstance(hit.rule, ReadingRule) and hit.rule.reads in _VOICES
+        }
+        return voices or {"direct"}
 
     def _pretexts(self) -> list[str]:
         """What the text comes to speak of: a scam is named for what it begins with."""
@@ -315,9 +328,9 @@ class Screen:
             return [(start, end, 0.0) for start, end in bounds]
         share = self.fusion.scale / self.leg.length(grams.unique)
         weights = self.leg.term_weights(grams.numbers, scam_type) * share
-        clause = np.searchsorted([end for _, end in bounds], grams.starts(), side="right")
-        clause = np.minimum(clause, len(bounds) - 1)
-        sums = np.bincount(clause, weights, minlength=len(bounds)).tolist()
+        by_place = np.bincount(grams.starts, weights, minlength=len(evidence.levelled.text))
+        # What begins on a mark counts for the clause after it.
+        sums = np.add.reduceat(by_place, [0, *(end for _, end in bounds[:-1])]).tolist()
         return [(s, e, total) for (s, e), total in zip(bounds, sums, strict=True)]
 
     def _exemptions(

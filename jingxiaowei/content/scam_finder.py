@@ -6,6 +6,7 @@ sentence; ``{老板}`` stands for any word of a named class, ``{别|不要}`` fo
 """
 
 import re
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -174,6 +175,9 @@ class Finder:
             span = (start, end)
             for piece in pieces_of[number]:
                 places[piece].append(span)
+        for spans in places.values():
+            if len(spans) > 1:
+                spans.sort()
         topics: dict[str, None] = {}
         for number in present:
             for name in self._topics[number]:
@@ -235,17 +239,18 @@ def _join(
     text: str, before: list[Span], after: list[Span], other: re.Pattern[str] | None, gap: int
 ) -> list[Span]:
     """Each first span, at its longest, with the nearest second one that follows it in the same
-    sentence. ``other``: characters that may stand for the second one too."""
+    sentence. ``after`` is sorted. ``other``: characters that may stand for the second one too."""
     if not before or not (after or other):
         return _NOWHERE
     joined = []
     for start, end in _longest(before) if len(before) > 1 else before:
         first, stop = end + gap + 1, 0
-        for at, its_end in after:
-            if end <= at < first:
-                first, stop = at, its_end
-            elif at == first and stop and its_end > stop:
-                stop = its_end
+        place = bisect_left(after, (end,))
+        while place < len(after) and (
+            after[place][0] < first or (stop and after[place][0] == first)
+        ):
+            first, stop = after[place]  # the last of one start is its longest
+            place += 1
         if other is not None:
             match = other.search(text, end, first)
             if match is not None:

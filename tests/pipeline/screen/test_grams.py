@@ -83,11 +83,20 @@ def test_rules_are_found_as_regular_expressions_find_them(
     screen: Screen, practice: list[str]
 ) -> None:
     rules: list[Rule] = [s for script in screen.book.scripts for s in script.signals]
-    slow = {
-        rule.id: re.compile("|".join(expression(screen, pattern) for pattern in rule.patterns))
-        for rule in rules
-    }
+    # Of several gaps each is bridged to the nearest word; an expression would try the next too.
+    surely, perhaps = _slow(screen, rules, 1), _slow(screen, rules, 9)
     quick = Finder(rules, screen.book.words, lambda word: screen.leveller.level(word).text)
     for text in practice[::3]:
         found = {hit.rule.id for hit in quick.hits(text)[0]}
-        assert found == {name for name, one in slow.items() if one.search(text)}, text
+        assert {name for name, one in surely.items() if one.search(text)} <= found, text
+        assert found <= {name for name, one in perhaps.items() if one.search(text)}, text
+
+
+def _slow(screen: Screen, rules: Sequence[Rule], gaps: int) -> dict[str, re.Pattern[str]]:
+    """Each rule's patterns of at most so many gaps as one expression."""
+    slow = {}
+    for rule in rules:
+        patterns = [p for p in rule.patterns if p.count("…") <= gaps]
+        if patterns:
+            slow[rule.id] = re.compile("|".join(expression(screen, p) for p in patterns))
+    return slow

@@ -173,12 +173,12 @@ class Leveller:
     def level(self, text: str) -> Levelled:
         """The text in one spelling."""
         raw = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
-        codes = self._table[np.minimum(raw, _PLANES - 1)]
+        codes = self._table.take(raw, mode="clip")
         dots = codes == _DOT
-        if dots.any():
+        if np.logical_or.reduce(dots):
             codes = _decimal_points(codes, dots)
-        places = np.flatnonzero(codes)
-        codes = codes[places]
+        places = codes.nonzero()[0]
+        codes = codes.take(places)
         levelled = codes.tobytes().decode("utf-32-le")
         repairs = self._repairs(levelled, codes)
         if repairs:
@@ -187,7 +187,7 @@ class Leveller:
 
     def _repairs(self, text: str, codes: Codes) -> list[tuple[int, int, str]]:
         """Words that only sound right: where they stand, and what they are meant to be."""
-        sounds = self._sound[codes]
+        sounds = self._sound.take(codes, mode="clip")
         spans = None
         spelled = [run for run in _LATIN.finditer(text) if len(self._spell(run[0])) > 0]
         if spelled:

@@ -7,9 +7,11 @@ sentence; ``{老板}`` stands for any word of a named class, ``{别|不要}`` fo
 
 import re
 from bisect import bisect_left
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import NamedTuple
 
 import daachorse
 
@@ -17,8 +19,7 @@ from jingxiaowei.content.scam_model import ExemptionRule, Rule, Scope, SignalRul
 
 GAP = 8  # characters that ``…`` may stand for
 Span = tuple[int, int]
-Found = tuple[int, int, int]
-_Spans = tuple[list[int], list[int]]
+_NOWHERE: list[Span] = []
 _MOST = 3  # hits of one rule in one text; more prove nothing more
 _PIECE = re.compile(r"\{([^}]*)\}|(…)|([^{…]+)")
 _DIGITS = "0-9零〇一二两三四五六七八九十百千壹贰叁肆伍陆柒捌玖拾佰仟廿几"
@@ -32,15 +33,14 @@ FORMS: Mapping[str, re.Pattern[str]] = {
     "账号": re.compile(r"[0-9x]{15,19}|[零〇一二三四五六七八九]{14,19}"),
     "网址": re.compile(r"[a-z0-9]{2,}\.?(?:top|vip|xyz|com|cn|cc|net|app)(?![a-z])|http|网址"),
 }
+_FORM_STARTS = re.compile(f"[{_DIGITS}¥$€£a-z网]")  # what a form can begin with
 _MOST_JOINED = 200  # words that two pieces without a gap may make together
 _FORM_SHARE = 0.2  # how common a form is, against words by their length
 _SENTENCE_END = frozenset("。!?;\n")
-_SENTENCE_ENDS = re.compile("[。!?;\n]")
 _CLAUSE_MARKS, _SENTENCE_MARKS = ",。!?;\n", "。!?;\n"
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
+class Hit(NamedTuple):
     """A rule found at a place of the levelled text."""
 
     rule: Rule
@@ -48,23 +48,14 @@ class Hit:
     end: int
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Piece:
-    """Words any of which may stand: by number, and single characters looked for only on demand.
-
-    A character alone stands in every text many times, and says something beside others only.
-    """
-
-    words: frozenset[int]
-    chars: re.Pattern[str] | None
-
-
 @dataclass(frozen=True, slots=True)
 class _Pattern:
+    """Pieces by number, in a row."""
+
     owner: int  # the rule's place
-    pieces: tuple[_Piece, ...]
-    gaps: tuple[int, ...]  # before each piece but the first
-    others: tuple[frozenset[int], ...]  # of what else must stand, where numbers tell it
+    first: int
+    rest: tuple[tuple[int, int], ...]  # each further piece with the gap before it
+    needed: tuple[int, ...]  # those but the anchor that no single character can make
 
 
 class Finder:
@@ -75,35 +66,30 @@ class Finder:
         rules: Sequence[Rule],
         classes: Mapping[str, Sequence[str]],
         plain: Callable[[str], str],
-        terms: Sequence[str] = (),
     ) -> None:
         self.rules = tuple(rules)
         self._classes = classes
         self._plain = cache(plain)
         self._numbers: dict[str, int] = {}
-        self._pieces: dict[tuple[str, ...], _Piece] = {}
-        # A form has a number like a word, below all of theirs.
-        self._forms = [(-1 - i, form) for i, form in enumerate(FORMS.values())]
-        self._form_pieces = {
-            name: _Piece(frozenset((number,)), None)
-            for (number, _), name in zip(self._forms, FORMS, strict=True)
-        }
+        # A piece is words any of which may stand. Its single characters are looked for only on
+        # demand: alone they stand in every text many times.
+        self._pieces: dict[tuple[str, ...], int] = {}
+        self._words: list[tuple[int, ...]] = []
+        self._chars: list[re.Pattern[str] | None] = []
+        self._form_pieces = {name: self._new_piece((), "") for name in FORMS}
         self._anchored: dict[int, list[_Pattern]] = {}
         for owner, rule in enumerate(self.rules):
             for text in dict.fromkeys(rule.patterns):
                 self._compile(owner, text)
-        self._topics: dict[int, tuple[str, ...]] = {
-            number: (name,) for (number, _), name in zip(self._forms, FORMS, strict=True)
-        }
+        topics: dict[int, tuple[str, ...]] = {}
         for name, words in classes.items():
             for word in {*map(self._plain, words)} - {""}:
                 number = self._number(word)
-                self._topics[number] = (*self._topics.get(number, ()), name)
-        self._ours = len(self._numbers)
-        # Words of the rules come first, so that a number tells them from mere terms.
-        self.vocabulary = tuple(dict.fromkeys((*self._numbers, *terms))) or ("\0",)
+                topics[number] = (*topics.get(number, ()), name)
+        self._topics = [topics.get(number, ()) for number in range(len(self._numbers) or 1)]
+        self._pieces_of = self._by_word()
         self._automaton = daachorse.CharwiseDoubleArrayAhoCorasick(
-            list(self.vocabulary), daachorse.MATCH_KIND_STANDARD
+            list(self._numbers) or ["\0"], daachorse.MATCH_KIND_STANDARD
         )
 
     def _compile(self, owner: int, text: str) -> None:
@@ -115,12 +101,14 @@ class Finder:
         # A pattern is tried only where the piece stands that is likely the rarest: its anchor.
         anchor = shares.index(min(shares))
         pieces = tuple(self._piece(part, whole=i == anchor) for i, part in enumerate(parts))
-        others = tuple(
-            piece.words for i, piece in enumerate(pieces) if i != anchor and piece.chars is None
+        self._anchored.setdefault(pieces[anchor], []).append(
+            _Pattern(
+                owner,
+                pieces[0],
+                tuple(zip(pieces[1:], gaps[1:], strict=True)),
+                tuple(p for p in pieces if p != pieces[anchor] and self._chars[p] is None),
+            )
         )
-        pattern = _Pattern(owner, pieces, tuple(gaps[1:]), others)
-        for number in sorted(pieces[anchor].words):
-            self._anchored.setdefault(number, []).append(pattern)
 
     def _parts(self, text: str) -> tuple[list[tuple[str, ...] | str], list[int]]:
         """The pieces of a pattern, forms by name, with the gap before each.
@@ -149,169 +137,170 @@ class Finder:
             gap = 0
         return parts, gaps
 
-    def _piece(self, part: tuple[str, ...] | str, whole: bool) -> _Piece:
+    def _piece(self, part: tuple[str, ...] | str, whole: bool) -> int:
         """``whole``: every word by its number, for it is looked for in every text."""
         if isinstance(part, str):
             return self._form_pieces[part]
         chars = "" if whole else "".join(word for word in part if len(word) == 1)
         key = (chars, *part)
         if key not in self._pieces:
-            words = frozenset(self._number(w) for w in part if len(w) > 1 or whole)
-            pattern = re.compile(f"[{re.escape(chars)}]") if chars else None
-            self._pieces[key] = _Piece(words, pattern)
+            words = tuple(self._number(w) for w in part if len(w) > 1 or whole)
+            self._pieces[key] = self._new_piece(words, chars)
         return self._pieces[key]
+
+    def _new_piece(self, words: tuple[int, ...], chars: str) -> int:
+        self._words.append(words)
+        self._chars.append(re.compile(f"[{re.escape(chars)}]") if chars else None)
+        return len(self._words) - 1
+
+    def _by_word(self) -> list[tuple[int, ...]]:
+        """The pieces in which each word may stand."""
+        pieces: list[list[int]] = [[] for _ in range(len(self._topics))]
+        for piece, words in enumerate(self._words):
+            for word in words:
+                pieces[word].append(piece)
+        return [tuple(its) for its in pieces]
 
     def _number(self, word: str) -> int:
         return self._numbers.setdefault(word, len(self._numbers))
 
-    def scan(self, text: str) -> list[Found]:
-        """Every word of the vocabulary in a text: start, end, and its number there."""
-        found: list[Found] = self._automaton.find_overlapping(text)
-        return found
-
-    def hits(self, text: str, found: Iterable[Found]) -> tuple[list[Hit], set[str]]:
+    def hits(self, text: str) -> tuple[list[Hit], list[str]]:
         """All rules found, in the order of the text, each at most a few times; and the topics:
-        the word classes of which something occurs."""
-        ours = self._ours
-        by_word: dict[int, list[Span]] = {}
-        for start, end, number in [hit for hit in found if hit[2] < ours]:
-            if number in by_word:
-                by_word[number].append((start, end))
-            else:
-                by_word[number] = [(start, end)]
-        for number, form in self._forms:
-            spans = [match.span() for match in form.finditer(text)]
-            if spans:
-                by_word[number] = spans
-        places = _Places(text, by_word)
-        present, anchored = places.present, self._anchored
+        the word classes of which something occurs, in the order in which they are touched."""
+        pieces_of = self._pieces_of
+        places: dict[int, list[Span]] = defaultdict(list)
+        present: dict[int, None] = {}
+        for start, end, number in self._automaton.find_overlapping(text):
+            present[number] = None
+            span = (start, end)
+            for piece in pieces_of[number]:
+                places[piece].append(span)
+        for spans in places.values():
+            if len(spans) > 1:
+                spans.sort()
+        topics: dict[str, None] = {}
+        for number in present:
+            for name in self._topics[number]:
+                topics[name] = None
+        for name, spans in find_forms(text):
+            places[self._form_pieces[name]] = spans
+            topics[name] = None
+        return self._match(text, places), list(topics)
+
+    def _match(self, text: str, places: Mapping[int, list[Span]]) -> list[Hit]:
         by_rule: dict[int, list[Span]] = {}
-        tried: set[int] = set()
-        for number in by_word:
-            for pattern in anchored.get(number, ()):
-                if id(pattern) in tried:
-                    continue
-                tried.add(id(pattern))
-                for words in pattern.others:
-                    if words.isdisjoint(present):
+        anchored = self._anchored
+        chars = self._chars
+        for piece, spans in places.items():
+            for pattern in anchored.get(piece, ()):
+                for needed in pattern.needed:
+                    if needed not in places:
                         break
                 else:
-                    if places.possible(pattern):
-                        _match(text, pattern, places, by_rule)
-        hits = [Hit(self.rules[o], s, e) for o, spans in by_rule.items() for s, e in spans]
+                    row = _row(text, pattern, places, chars) if pattern.rest else spans
+                    if row:
+                        by_rule.setdefault(pattern.owner, []).extend(row)
+        hits = [
+            Hit(self.rules[owner], start, end)
+            for owner, spans in by_rule.items()
+            for start, end in _apart(spans)
+        ]
         hits.sort(key=lambda hit: (hit.start, hit.end, hit.rule.id))
-        topics = {name for number in present for name in self._topics.get(number, ())}
-        return hits, topics
+        return hits
 
 
-class _Places:
-    """Where words stand in a text, as bits of whole numbers: bit ``i`` is character ``i``.
-
-    With them "does any of these words follow any of those within a few characters" takes a few
-    operations however long the text is.
-    """
-
-    __slots__ = (
-        "_by_word",
-        "_masks",
-        "_reached",
-        "_spans",
-        "_text",
-        "_within",
-        "present",
-    )
-
-    def __init__(self, text: str, by_word: Mapping[int, list[Span]]) -> None:
-        self.present = frozenset(by_word)
-        self._text = text
-        self._by_word = by_word
-        self._within = -1  # everything but the ends of sentences
-        self._reached: dict[_Piece, int] = {}
-        self._masks: dict[_Piece, tuple[int, int]] = {}
-        self._spans: dict[_Piece, _Spans] = {}
-
-    def possible(self, pattern: _Pattern) -> bool:
-        """Whether each piece can follow the one before it somewhere."""
-        before: _Piece | None = None
-        for piece, gap in zip(pattern.pieces, (0, *pattern.gaps), strict=True):
-            masks = self._masks.get(piece)
-            if masks is None:
-                masks = self._masks[piece] = self._mask(piece)
-            if not masks[0]:
-                return False
-            if before is not None:
-                reached = self._after(before) if gap else self._masks[before][1]
-                if not reached & masks[0]:
-                    return False
-            before = piece
-        return True
-
-    def _mask(self, piece: _Piece) -> tuple[int, int]:
-        """Where the piece's words begin, and where they end."""
-        starts = 0
-        if piece.chars is not None:
-            for match in piece.chars.finditer(self._text):
-                starts |= 1 << match.start()
-        ends = starts << 1
-        for word in piece.words & self.present:
-            for start, end in self._by_word[word]:
-                starts |= 1 << start
-                ends |= 1 << end
-        return starts, ends
-
-    def _after(self, piece: _Piece) -> int:
-        """All places up to ``GAP`` characters after the piece, in the same sentence."""
-        reached = self._reached.get(piece)
-        if reached is None:
-            if self._within < 0:
-                breaks = sum(1 << m.start() for m in _SENTENCE_ENDS.finditer(self._text))
-                self._within = (1 << len(self._text)) - 1 & ~breaks
-            reached = self._masks[piece][1]
-            for _ in range(GAP):
-                reached |= (reached & self._within) << 1
-            self._reached[piece] = reached
-        return reached
-
-    def spans(self, piece: _Piece) -> _Spans:
-        """Starts in order, and the end of the longest word at each."""
-        known = self._spans.get(piece)
-        if known is None:
-            longest: dict[int, int] = {}
-            if piece.chars is not None:
-                longest.update(match.span() for match in piece.chars.finditer(self._text))
-            for word in piece.words & self.present:
-                for start, end in self._by_word[word]:
-                    if longest.get(start, 0) < end:
-                        longest[start] = end
-            starts = sorted(longest)
-            known = self._spans[piece] = starts, [longest[start] for start in starts]
-        return known
+def _row(
+    text: str,
+    pattern: _Pattern,
+    places: Mapping[int, list[Span]],
+    chars: Sequence[re.Pattern[str] | None],
+) -> list[Span]:
+    """Where the pieces of a pattern stand in a row."""
+    before, one = places.get(pattern.first, _NOWHERE), chars[pattern.first]
+    for piece, gap in pattern.rest:
+        after, other = places.get(piece, _NOWHERE), chars[piece]
+        if one is not None:
+            if other is not None:
+                before = [*before, *(match.span() for match in one.finditer(text))]
+            else:  # a character counts only where the next piece is near
+                before = before + [
+                    match.span()
+                    for start, _ in after
+                    for match in one.finditer(text, max(start - gap - 1, 0), start)
+                ]
+        before = _join(text, before, after, other, gap)
+        if not before:
+            return before
+        one = None
+    return before
 
 
-def _match(text: str, pattern: _Pattern, places: _Places, by_rule: dict[int, list[Span]]) -> None:
-    """Note where a pattern stands, piece by piece from its first."""
-    spans = list(zip(*places.spans(pattern.pieces[0]), strict=True))
-    for piece, gap in zip(pattern.pieces[1:], pattern.gaps, strict=True):
-        spans = _join(text, spans, places.spans(piece), gap)
-        if not spans:
-            return
-    mine = by_rule.setdefault(pattern.owner, [])
-    for start, end in spans:
-        if len(mine) < _MOST and all(end <= s or e <= start for s, e in mine):
-            mine.append((start, end))
-
-
-def _join(text: str, before: list[Span], after: _Spans, gap: int) -> list[Span]:
-    """Each first span with the nearest second one that follows it within a gap."""
-    starts, ends = after
+def _join(
+    text: str, before: list[Span], after: list[Span], other: re.Pattern[str] | None, gap: int
+) -> list[Span]:
+    """Each first span, at its longest, with the nearest second one that follows it in the same
+    sentence. ``after`` is sorted. ``other``: characters that may stand for the second one too."""
+    if not before or not (after or other):
+        return _NOWHERE
     joined = []
-    for start, end in before:
-        place = bisect_left(starts, end)
-        if place < len(starts):
-            first = starts[place]
-            if first == end or (first - end <= gap and _SENTENCE_END.isdisjoint(text[end:first])):
-                joined.append((start, ends[place]))
+    for start, end in _longest(before) if len(before) > 1 else before:
+        first, stop = end + gap + 1, 0
+        place = bisect_left(after, (end,))
+        while place < len(after) and (
+            after[place][0] < first or (stop and after[place][0] == first)
+        ):
+            first, stop = after[place]  # the last of one start is its longest
+            place += 1
+        if other is not None:
+            match = other.search(text, end, first)
+            if match is not None:
+                first, stop = match.span()
+        if stop and (first == end or _SENTENCE_END.isdisjoint(text[end:first])):
+            joined.append((start, stop))
     return joined
+
+
+def _longest(spans: Iterable[Span]) -> Iterable[Span]:
+    """One span for each start."""
+    longest: dict[int, int] = {}
+    for start, end in spans:
+        if longest.get(start, 0) < end:
+            longest[start] = end
+    return longest.items()
+
+
+def _apart(spans: list[Span]) -> list[Span]:
+    """The first of them, each as long as can be, that do not overlap."""
+    if len(spans) == 1:
+        return spans
+    spans.sort(key=lambda span: (span[0], -span[1]))
+    kept: list[Span] = []
+    end = -1
+    for span in spans:
+        if span[0] >= end:
+            kept.append(span)
+            end = span[1]
+            if len(kept) == _MOST:
+                break
+    return kept
+
+
+def find_forms(text: str) -> Iterator[tuple[str, list[Span]]]:
+    """What is recognised by its form, each kind that occurs with its places."""
+    starts = [match.start() for match in _FORM_STARTS.finditer(text)]
+    if not starts:
+        return
+    for name, form in FORMS.items():
+        spans = []
+        end = 0
+        for start in starts:
+            if start >= end:
+                match = form.match(text, start)
+                if match is not None:
+                    spans.append(match.span())
+                    end = match.end()
+        if spans:
+            yield name, spans
 
 
 def class_names(pattern: str) -> list[str]:

@@ -16,7 +16,7 @@ from jingxiaowei.errors import ContentError
 from jingxiaowei.pipeline.screen.reading import guess_clock, read_clock
 from jingxiaowei.pipeline.screen.screen import Screen
 from jingxiaowei.pipeline.screen.values import ScamType, Stage, Transfer
-from jingxiaowei.pipeline.screen.wording import SPECIMENS, TRANSFERS, TYPES, Leg
+from jingxiaowei.pipeline.screen.wording import LEAST, SPECIMENS, TRANSFERS, TYPES, Leg
 from jingxiaowei.services.screen_practice import (
     EXAM,
     FOLDS,
@@ -31,7 +31,7 @@ Array = NDArray[np.float64]
 _FREQUENT, _TERMS = 3, 7000
 _DECAY, _RULE_DECAY, _STEPS = 0.2, 2.0, 80
 _NONE, _BOSS = TYPES.index(ScamType.NONE), TYPES.index(ScamType.BOSS)
-_FALSE_ALERTS, _FALSE_ALONE, _FALSE_ADVICE = 0.13, 0.008, 0.1
+_FALSE_ALERTS, _FALSE_ALONE, _FALSE_ADVICE = 0.11, 0.005, 0.1
 _SHARE_MOVING = 0.5  # of the other scams' chance, where nothing is known of the money
 _LATE = {Stage.ORDER, Stage.BYPASS, Stage.NO_VOICE, Stage.PRESSURE, Stage.REPEAT}
 
@@ -128,7 +128,7 @@ def _fit(seen: Sequence[Seen], terms: Sequence[str], rules: Sequence[str]) -> Wo
     place = {rule: len(terms) + i for i, rule in enumerate(rules)}
     values, columns, ends = [], [], [0]
     for row, s in zip(held, seen, strict=True):
-        length = np.sqrt((rarity[row] ** 2).sum()) or 1.0
+        length = max(float(np.sqrt((rarity[row] ** 2).sum())), LEAST)
         known = [place[rule] for rule in sorted(s.rules) if rule in place]
         values += [*(rarity[row] / length), *([1.0] * len(known))]
         columns += [*row, *known]
@@ -203,12 +203,10 @@ def _cross_fitted(seen: Sequence[Seen]) -> list[Judged]:
 
 def judge(wording: Wording, seen: Sequence[Seen]) -> list[Judged]:
     """Each lesson's logits by a leg."""
-    leg = Leg(ScamBook(wording=wording), wording.terms)
-    number = {term: i for i, term in enumerate(wording.terms)}
+    leg = Leg(ScamBook(wording=wording))
     judged = []
     for s in seen:
-        terms = [number[t] for t in pieces(s.text) if t in number]
-        logits, kinds, clock = leg.weigh(terms, s.rules)
+        logits, kinds, clock = leg.weigh(leg.terms.find(s.text).unique, s.rules)
         specimen = SPECIMENS[int(np.argmax(kinds))].value
         told = s.clock
         if told is Transfer.UNKNOWN:

@@ -1,4 +1,4 @@
-"""What one screening costs, by length."""
+"""What one screening costs, by length: processor time, the better of two looks."""
 
 import gc
 import time
@@ -29,9 +29,14 @@ def screening_times(library: Library) -> list[tuple[str, int, float, float]]:
             for number in range(_ROUNDS):
                 start = number * 97 % (len(text) - length)
                 piece = text[start : start + length]
-                before = time.perf_counter()
-                screen.look(piece)
-                times.append((time.perf_counter() - before) * 1e6)
+                times.append(min(_cost(screen, piece) for _ in range(2)))
             times.sort()
             rows.append((name, length, times[len(times) // 2], times[int(len(times) * 0.99)]))
     return rows
+
+
+def _cost(screen: Screen, text: str) -> float:
+    """Microseconds of the processor: on a shared machine the clock on the wall tells nothing."""
+    before = time.process_time_ns()
+    screen.look(text)
+    return (time.process_time_ns() - before) / 1000

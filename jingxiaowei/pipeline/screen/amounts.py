@@ -1,6 +1,7 @@
 """Sums of money in all notations: 5万, 3w8, 伍万元, 二十来万, 27万6, 580,000."""
 
 import re
+from collections.abc import Iterator
 
 _DIGIT = {c: i for i, c in enumerate("零一二三四五六七八九")} | {
     **{c: i for i, c in enumerate("〇壹贰叁肆伍陆柒捌玖")},
@@ -17,8 +18,20 @@ AMOUNT = re.compile(
     rf"(?P<tail>[0-9一二三四五六七八九](?![0-9]))?(?P<rest>[{_HAN}]+(?=元|块|圆))?"
     rf"[来多余]?(?P<money>元|块|圆|人民币|美金|美元|港币|usd)?"
 )
+_STARTS = re.compile(f"[0-9{_HAN}¥$€£hur]")  # what a sum can begin with
 _SCALE = {"万": 10_000, "w": 10_000, "千": 1000, "k": 1000, "百": 100, "亿": 100_000_000}
 _LEAST_BARE = 1000
+
+
+def find_amounts(text: str) -> Iterator[re.Match[str]]:
+    """What may be a sum, in the order of the text."""
+    end = 0
+    for start in [match.start() for match in _STARTS.finditer(text)]:
+        if start >= end:
+            match = AMOUNT.match(text, start)
+            if match is not None:
+                end = match.end()
+                yield match
 
 
 def yuan(match: re.Match[str]) -> int | None:

@@ -4,17 +4,21 @@ import re
 from collections.abc import Iterator
 
 from jingxiaowei.content.levelling import Levelled
-from jingxiaowei.pipeline.screen.amounts import AMOUNT, yuan
+from jingxiaowei.pipeline.screen.amounts import find_amounts, yuan
 from jingxiaowei.pipeline.screen.values import Entity, EntityKind
 
 _NUMERALS = str.maketrans("零〇一二三四五六七八九幺", "001234567891")
+# Without as many digits in a row no account, phone or group is given.
+_LONG = re.compile("[0-9]{5}|[零〇一二三四五六七八九幺]{14}")
 _PHONE = re.compile(r"(?<![0-9])(?:\+?86)?(1[3-9][0-9]{9})(?![0-9])")
 _ACCOUNT = re.compile(r"(?<![0-9.])[0-9]{12,21}(?![0-9.])|[零〇一二三四五六七八九幺]{14,21}")
 _ID_NUMBER = re.compile(r"[1-9][0-9]{5}(?:19|20)[0-9]{2}(?:0[1-9]|1[0-2])[0-3][0-9][0-9]{3}[0-9x]")
 _QQ = re.compile(r"(?:qq|扣扣|企鹅)(?:号|群|群号)?(?:是|为|:)?([1-9][0-9]{4,10})(?![0-9])")
-_WECHAT = re.compile(r"(?:微信|薇信|wx|vx|v信)(?:号)?(?:是|为|:)?([a-z][a-z0-9]{5,19})")
+_WECHAT_WORDS = ("微信", "薇信", "wx", "vx", "v信")
+_WECHAT = re.compile(rf"(?:{'|'.join(_WECHAT_WORDS)})(?:号)?(?:是|为|:)?([a-z][a-z0-9]{{5,19}})")
 _DOTTED = re.compile(r"(?:https?://)?(?:[A-Za-z0-9-]{2,}\.)+[A-Za-z]{2,}(?:/[\w./?=&%-]*)?")
-_COMPANY_END = re.compile("有限公司|有限责任公司|股份公司|商行|商贸行|贸易行|经营部|事务所|工作室")
+_COMPANY_WORDS = "有限公司 有限责任公司 股份公司 商行 商贸行 贸易行 经营部 事务所 工作室".split()
+_COMPANY_END = re.compile("|".join(_COMPANY_WORDS))
 _COMPANY_NAME = re.compile("[\u4e00-\u9fff]{2,20}$")
 _GROUP = re.compile(r"(?:群号|群名叫?|群)(?:是|为|:)?([1-9][0-9]{5,11})(?![0-9])")
 _BEFORE_COMPANY = re.compile(
@@ -40,18 +44,19 @@ _Found = tuple[EntityKind, str, int, int]
 
 def _numbers(levelled: Levelled) -> Iterator[_Found]:
     text = levelled.text
-    for kind, pattern in (
-        (EntityKind.QQ, _QQ),
-        (EntityKind.GROUP, _GROUP),
-        (EntityKind.PHONE, _PHONE),
-    ):
-        for match in pattern.finditer(text):
-            yield kind, match[1], *levelled.origin(*match.span(1))
-    for match in _ACCOUNT.finditer(text):
-        if not _ID_NUMBER.fullmatch(match[0]):
-            value = match[0].translate(_NUMERALS)
-            yield EntityKind.ACCOUNT, value, *levelled.origin(*match.span())
-    for match in AMOUNT.finditer(text):
+    if _LONG.search(text) is not None:
+        for kind, pattern in (
+            (EntityKind.QQ, _QQ),
+            (EntityKind.GROUP, _GROUP),
+            (EntityKind.PHONE, _PHONE),
+        ):
+            for match in pattern.finditer(text):
+                yield kind, match[1], *levelled.origin(*match.span(1))
+        for match in _ACCOUNT.finditer(text):
+            if not _ID_NUMBER.fullmatch(match[0]):
+                value = match[0].translate(_NUMERALS)
+                yield EntityKind.ACCOUNT, value, *levelled.origin(*match.span())
+    for match in find_amounts(text):
         amount = yuan(match)
         if amount is not None:
             yield EntityKind.AMOUNT, str(amount), *levelled.origin(*match.span())
@@ -59,8 +64,11 @@ def _numbers(levelled: Levelled) -> Iterator[_Found]:
 
 def _names(levelled: Levelled) -> Iterator[_Found]:
     text = levelled.text
-    for match in _WECHAT.finditer(text):
-        yield EntityKind.WECHAT, match[1], *levelled.origin(*match.span(1))
+    if any(word in text for word in _WECHAT_WORDS):
+        for match in _WECHAT.finditer(text):
+            yield EntityKind.WECHAT, match[1], *levelled.origin(*match.span(1))
+    if not any(word in text for word in _COMPANY_WORDS):
+        return
     for match in _COMPANY_END.finditer(text):
         name = _COMPANY_NAME.search(text[max(0, match.start() - 20) : match.start()])
         if name:
@@ -75,6 +83,8 @@ def _names(levelled: Levelled) -> Iterator[_Found]:
 
 def _addresses(original: str) -> Iterator[_Found]:
     """Web addresses are read from the original: levelling drops what holds them together."""
+    if "." not in original:
+        return
     for match in _DOTTED.finditer(original):
         value = match[0].lower().removeprefix("https://").removeprefix("http://")
         if not value.replace(".", "").isdigit():

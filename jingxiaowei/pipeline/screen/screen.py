@@ -4,17 +4,19 @@ import math
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import numpy as np
 
 from jingxiaowei.content.levelling import Levelled, Leveller
-from jingxiaowei.content.scam_finder import Excuse, Finder, Found, Hit, excuse
-from jingxiaowei.content.scam_model import Fusion, ScamBook, SignalRule
+from jingxiaowei.content.scam_finder import Excuse, Finder, Hit, excuse
+from jingxiaowei.content.scam_model import Clue, Fusion, ReadingRule, ScamBook, SignalRule
 from jingxiaowei.pipeline.screen.entities import read_entities
+from jingxiaowei.pipeline.screen.grams import Grams
 from jingxiaowei.pipeline.screen.memory import faded, last_transfer
 from jingxiaowei.pipeline.screen.reading import guess_clock, read_clock
+from jingxiaowei.pipeline.screen.settled import blank, fingerprints
 from jingxiaowei.pipeline.screen.speakers import heard, is_dialogue, own_spans
 from jingxiaowei.pipeline.screen.values import (
     Exemption,
@@ -36,9 +38,17 @@ _LATE = frozenset({Stage.ORDER, Stage.BYPASS, Stage.NO_VOICE, Stage.PRESSURE, St
 _UNFITTED = Fusion(scale=1.0, shift=0.0, moving={"bias": 0.0}, alert=0.5, alone=0.9, advise=0.5)
 _CLAUSE = re.compile("[^,。!?;\n]+")
 WORDING = "wording"  # the signal that quotes what the wording leg went by
+SETTLED = "settled"  # the exemption of what an officer has checked before
+_BECAUSE_SETTLED = "本处已核实，不是诈骗"
 _QUOTES = 2
 _CARRIED_BY_RULES = 2.0  # weight of the signals from which they explain enough
 _MANY = 4
+_VOICES = (Clue.REPORT, Clue.QUESTION, Clue.PUBLICITY)
+_COMPANY = frozenset({"老板", "财务"})  # topics without which a fake boss is unlikely
+_FIRST = 2  # topics whose place in the text counts
+_PRETEXTS = frozenset(
+    "投资 任务 贷款 征信 客服 公检法 部队 恋爱 游戏 购物 中奖 裸聊 学校 官员 亲友 出国 老板".split()
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +58,10 @@ class Evidence:
     levelled: Levelled
     hits: tuple[Hit, ...]
     excuses: tuple[Excuse, ...]
-    found: list[Found]
-    topics: frozenset[str]
+    grams: Grams
+    topics: tuple[str, ...]  # in the order in which they are touched
     scripts: Mapping[str, int]  # how many different signals of each script count
-
-    def words(self) -> list[int]:
-        """The numbers of the vocabulary's words that occur."""
-        return [number for _, _, number in self.found]
+    dialogue: bool
 
     def rules(self) -> set[str]:
         """The rules that count, and how they add up, as features of the wording leg."""
@@ -66,10 +73,26 @@ class Evidence:
             rules.update(found.hit.rule.id for found in self.excuses)
             if any(found.lowered for found in self.excuses):
                 rules.add("lowered")
-        if is_dialogue(self.levelled.text):
+        if self.dialogue:
             rules.add("dialogue")
-        rules |= self.topics
+        rules.update(self.topics)
+        about = "company" if not _COMPANY.isdisjoint(self.topics) else "no-company"
+        rules.update(f"{voice}:{about}" for voice in self._voices())
+        rules.update(f"{n}:{topic}" for n, topic in enumerate(self._pretexts()[:_FIRST], 1))
         return rules
+
+    def _voices(self) -> set[str]:
+        """Who speaks: somebody who tells, asks or warns, or else the scammer himself."""
+        voices = {
+            hit.rule.reads.value
+            for hit in self.hits
+            if isinstance(hit.rule, ReadingRule) and hit.rule.reads in _VOICES
+        }
+        return voices or {"direct"}
+
+    def _pretexts(self) -> list[str]:
+        """What the text comes to speak of: a scam is named for what it begins with."""
+        return [topic for topic in self.topics if topic in _PRETEXTS]
 
 
 class Screen:
@@ -83,9 +106,8 @@ class Screen:
             (*signals, *book.exemptions, *book.readings),
             book.words,
             lambda word: self.leveller.level(word).text,
-            book.wording.terms,
         )
-        self.leg = Leg(book, self.finder.vocabulary)
+        self.leg = Leg(book)
         self.fusion = book.fusion or _UNFITTED
         self._stages = {
             ScamType(script.scam_type.value): tuple(
@@ -98,15 +120,56 @@ class Screen:
         self._owner = {s.id: script.scam_type for script in book.scripts for s in script.signals}
 
     def look(
-        self, text: str, traces: Sequence[Trace] = (), now: datetime | None = None
+        self,
+        text: str,
+        traces: Sequence[Trace] = (),
+        now: datetime | None = None,
+        settled: frozenset[str] = frozenset(),
     ) -> Screening:
-        """What this message is, after the conversation's traces, oldest first."""
+        """What this message is, after the conversation's traces, oldest first.
+
+        ``settled``: fingerprints of what an officer closed as no fraud; such sentences do not
+        count, and stand among the exemptions.
+        """
         text = text[:LONGEST]
+        if settled:
+            known = [
+                (start, end)
+                for mark, start, end in fingerprints(self.leveller.level(text))
+                if mark in settled
+            ]
+            if known:
+                return self._look_without(text, known, traces, now)
+        return self._look(text, traces, now)
+
+    def fingerprints(self, text: str) -> frozenset[str]:
+        """What to keep of a message that an officer closed as no fraud."""
+        levelled = self.leveller.level(text[:LONGEST])
+        return frozenset(mark for mark, _, _ in fingerprints(levelled))
+
+    def _look_without(
+        self,
+        text: str,
+        known: list[tuple[int, int]],
+        traces: Sequence[Trace],
+        now: datetime | None,
+    ) -> Screening:
+        """The screening of what was not settled before."""
+        whole = self._look(text, traces, now)
+        rest = self._look(blank(text, known), traces, now)
+        lost = round(min(_odds(rest.score) - _odds(whole.score), 0.0), 3)
+        exemptions = [
+            Exemption(SETTLED, _BECAUSE_SETTLED, text[start:end], start, end, lost)
+            for start, end in known
+        ]
+        return replace(rest, exemptions=(*exemptions, *rest.exemptions))
+
+    def _look(self, text: str, traces: Sequence[Trace], now: datetime | None) -> Screening:
         evidence = self.find(text)
         if not evidence.levelled.text:
             return Screening()
-        logits, kinds, clock = self.leg.weigh(evidence.words(), evidence.rules())
-        specimen = _specimen(kinds, evidence.levelled.text)
+        logits, kinds, clock = self.leg.weigh(evidence.grams.unique, evidence.rules())
+        specimen = Specimen.MESSAGE if evidence.dialogue else SPECIMENS[int(kinds.argmax())]
         transfer = read_clock(evidence.levelled.text, evidence.hits)
         if transfer is Transfer.UNKNOWN:
             transfer = guess_clock(clock.tolist())
@@ -156,12 +219,17 @@ class Screen:
     def find(self, text: str) -> Evidence:
         """All that the rules and the automaton find in a text."""
         levelled = self.leveller.level(text)
-        found = self.finder.scan(levelled.text)
-        hits, topics = self.finder.hits(levelled.text, found)
-        counted, excuses = excuse(levelled.text, heard(hits, own_spans(levelled.text)))
+        hits, topics = self.finder.hits(levelled.text)
+        dialogue = is_dialogue(levelled.text)
+        if dialogue:
+            hits = heard(hits, own_spans(levelled.text))
+        counted, excuses = excuse(levelled.text, hits)
         signals = {h.rule.id for h in counted if isinstance(h.rule, SignalRule)}
-        scripts = Counter(self._owner[signal].value for signal in signals)
-        return Evidence(levelled, tuple(counted), tuple(excuses), found, frozenset(topics), scripts)
+        scripts = Counter([self._owner[signal].value for signal in signals])
+        grams = self.leg.terms.find(levelled.text)
+        return Evidence(
+            levelled, tuple(counted), tuple(excuses), grams, tuple(topics), scripts, dialogue
+        )
 
     def chances(self, logits: Array) -> list[float]:
         """The probability of each type and of none."""
@@ -255,15 +323,14 @@ class Screen:
     def _clauses(self, evidence: Evidence, scam_type: ScamType) -> list[tuple[int, int, float]]:
         """Each clause with what its wording adds for a type."""
         bounds = _clause_bounds(evidence.levelled.text)
-        words = evidence.words()
-        length = self.leg.length(set(words))
-        if not length:
+        grams = evidence.grams
+        if not len(grams.numbers):
             return [(start, end, 0.0) for start, end in bounds]
-        starts = np.array([start for start, _, _ in evidence.found])
-        weights = self.leg.word_weights(words, scam_type) * (self.fusion.scale / length)
-        clause = np.searchsorted([end for _, end in bounds], starts, side="right")
-        clause = np.minimum(clause, len(bounds) - 1)
-        sums = np.bincount(clause, weights, minlength=len(bounds)).tolist()
+        share = self.fusion.scale / self.leg.length(grams.unique)
+        weights = self.leg.term_weights(grams.numbers, scam_type) * share
+        by_place = np.bincount(grams.starts, weights, minlength=len(evidence.levelled.text))
+        # What begins on a mark counts for the clause after it.
+        sums = np.add.reduceat(by_place, [0, *(end for _, end in bounds[:-1])]).tolist()
         return [(s, e, total) for (s, e), total in zip(bounds, sums, strict=True)]
 
     def _exemptions(
@@ -305,10 +372,10 @@ class Screen:
         return Trace(now, scam_type, tuple(stages.items()), transfer)
 
 
-def _specimen(kinds: Array, text: str) -> Specimen:
-    if is_dialogue(text):
-        return Specimen.MESSAGE
-    return SPECIMENS[int(np.argmax(kinds))]
+def _odds(chance: float) -> float:
+    """A chance as log odds, as the weights of signals are."""
+    chance = min(max(chance, 1e-6), 1 - 1e-6)
+    return math.log(chance / (1 - chance))
 
 
 def _clause_bounds(text: str) -> list[tuple[int, int]]:

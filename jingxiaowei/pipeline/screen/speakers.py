@@ -31,7 +31,7 @@ def own_spans(text: str) -> list[tuple[int, int]]:
 
 def is_dialogue(text: str) -> bool:
     """Whether several lines have a speaker."""
-    return len(_LINE.findall(text)) >= 2
+    return text.count(":") >= 2 and len(_LINE.findall(text)) >= 2
 
 
 def heard(hits: Iterable[Hit], own: list[tuple[int, int]]) -> list[Hit]:

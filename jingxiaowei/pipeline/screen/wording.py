@@ -6,12 +6,13 @@ its script do.
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from jingxiaowei.content.scam_model import ScamBook, Wording
+from jingxiaowei.pipeline.screen.grams import Numbers, Terms
 from jingxiaowei.pipeline.screen.values import ScamType, Specimen, Transfer
 
 Array = NDArray[np.float32]
@@ -19,31 +20,25 @@ Array = NDArray[np.float32]
 TYPES = tuple(ScamType)  # the last is NONE
 SPECIMENS = tuple(Specimen)
 TRANSFERS = tuple(Transfer)
+_NONE = TYPES.index(ScamType.NONE)
 _KINDS, _CLOCK = len(TYPES), len(TYPES) + len(SPECIMENS)
 _COLUMNS = _CLOCK + len(TRANSFERS)
+LEAST = 15.0  # length below which a text says too little for its words to count in full
 _NEW_RULE = 0.5  # what a signal weighs while nothing was fitted at all
 
 
 class Leg:
-    """Turns what was found into logits of both heads.
+    """Turns what was found into logits of all heads."""
 
-    ``vocabulary`` is the finder's: the leg's rows stand in its order, and a word that was taught
-    nothing weighs nothing.
-    """
-
-    def __init__(self, book: ScamBook, vocabulary: Sequence[str]) -> None:
+    def __init__(self, book: ScamBook) -> None:
         wording = book.wording if len(book.wording.terms) else _untaught()
         split = len(wording.terms)
-        numbers = {term: i for i, term in enumerate(wording.terms)}
-        rows = np.zeros((len(vocabulary), wording.weights.shape[1]), dtype=np.float32)
-        rarity = np.zeros(len(vocabulary))
-        for place, word in enumerate(vocabulary):
-            number = numbers.get(word)
-            if number is not None:
-                rows[place] = wording.weights[number]
-                rarity[place] = wording.rarity[number]
-        self._rows = rows
-        self._squares = (rarity**2).tolist()
+        self.terms = Terms(wording.terms)
+        self._rows = np.ascontiguousarray(wording.weights[:split], dtype=np.float32)
+        self._against = np.ascontiguousarray(
+            (self._rows[:, :_KINDS] - self._rows[:, [_NONE]]).T, dtype=np.float32
+        )
+        self._squares = wording.rarity.astype(np.float64) ** 2
         self._bias = wording.bias
         rules = dict(zip(wording.rules, wording.weights[split:], strict=True))
         for script in book.scripts:
@@ -55,33 +50,31 @@ class Leg:
         self._place = {rule: place for place, rule in enumerate(rules)}
         self._rules = np.array([*rules.values(), np.zeros_like(self._bias)], dtype=np.float32)
 
-    def weigh(self, words: Iterable[int], rules: Iterable[str]) -> tuple[Array, Array, Array]:
-        """Logits of the types, of the kinds of text and of the transfer's states."""
-        unique = list(set(words))
+    def weigh(self, unique: Numbers, rules: Iterable[str]) -> tuple[Array, Array, Array]:
+        """Logits of the types, of the kinds of text and of the transfer's states, from the
+        numbers of the terms that occur and the rules found."""
         total = self._bias.copy()
-        length = self.length(unique)
-        if length:
-            total += self._rows.take(unique, axis=0).sum(axis=0) / length
+        if len(unique):
+            words = np.add.reduce(self._rows.take(unique, axis=0), axis=0)
+            total += words / np.float32(self.length(unique))
         place = self._place
         known = [place[rule] for rule in rules if rule in place]
         if known:
-            total += self._rules.take(known, axis=0).sum(axis=0)
+            total += np.add.reduce(self._rules.take(known, axis=0), axis=0)
         return total[:_KINDS], total[_KINDS:_CLOCK], total[_CLOCK:]
 
-    def length(self, unique: Iterable[int]) -> float:
+    def length(self, unique: Numbers) -> float:
         """How much a text says; long texts count each word for less."""
-        squares = self._squares
-        return math.sqrt(sum([squares[word] for word in unique]))
+        return max(math.sqrt(np.add.reduce(self._squares.take(unique))), LEAST)
 
     def weight(self, rule: str, scam_type: ScamType) -> float:
         """How much a rule speaks for a type, against nothing being wrong."""
         row = self._rules[self._place.get(rule, -1)]  # the last row is nobody's: zeros
         return float(row[TYPES.index(scam_type)] - row[TYPES.index(ScamType.NONE)])
 
-    def word_weights(self, words: Sequence[int], scam_type: ScamType) -> Array:
-        """The same for words, before the text's length is divided out."""
-        rows = self._rows.take(list(words), axis=0)
-        weights: Array = rows[:, TYPES.index(scam_type)] - rows[:, TYPES.index(ScamType.NONE)]
+    def term_weights(self, numbers: Numbers, scam_type: ScamType) -> Array:
+        """The same for terms, before the text's length is divided out."""
+        weights: Array = self._against[TYPES.index(scam_type)].take(numbers)
         return weights
 
 

@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 
-from jingxiaowei.content.model import FaqEntry, Library
+import daachorse
+
+from jingxiaowei.content.model import FaqEntry, Library, Signpost
 from jingxiaowei.content.normalise import compact
 from jingxiaowei.pipeline.answer.index import Index
 from jingxiaowei.pipeline.answer.judge import ANSWER, ASK, Judge, Ruling, clear
 from jingxiaowei.pipeline.decision import Decision, Kind, Known
-from jingxiaowei.pipeline.dialogue import Reading, next_topic, parts, understand
+from jingxiaowei.pipeline.dialogue import Reading, names_a_thing, next_topic, parts, understand
 from jingxiaowei.pipeline.messages import Option
 from jingxiaowei.pipeline.reasons import Candidate, Reason
 from jingxiaowei.pipeline.reply import TEXT_BYTES, Speech, label
@@ -27,7 +29,14 @@ class Answering:
         self._judge = judge
         self._speech = speech
         self.by_fact: Mapping[str, FaqEntry] = {entry.fact: entry for entry in library.entries}
-        self._signs = [(compact(word), post) for post in library.signposts for word in post.words]
+        signs: dict[str, Signpost] = {}
+        for post in library.signposts:
+            for word in post.words:
+                signs.setdefault(compact(word) or "\0", post)
+        self._signs = list(signs.items())
+        self._sign_words = daachorse.CharwiseDoubleArrayAhoCorasick(
+            list(signs) or ["\0"], daachorse.MATCH_KIND_STANDARD
+        )
         self._agencies = {post.phone: post.agency for post in library.signposts}
         self._agencies |= {agency.phone: agency.name for agency in library.agencies}
 
@@ -92,11 +101,13 @@ class Answering:
 
     def _both(self, text: str, known: Known) -> Decision | None:
         """Two questions in one message, each of them plain: both are answered."""
-        asked = parts(text)
+        asked = [part for part in parts(text) if names_a_thing(self._index, part)]
         if len(asked) < 2:
-            return None
+            return None  # who names one thing asks about one thing
         first: tuple[str, Ruling] | None = None
-        for part in asked:
+        for n, part in enumerate(asked):
+            if first is None and n == len(asked) - 1:
+                return None  # there is no second one to come
             ruling = self._judge.rule_text(part)
             if not ruling.candidates or ruling.candidates[0].score < _BOTH or not clear(ruling):
                 continue
@@ -164,10 +175,10 @@ class Answering:
 
     def _signpost(self, text: str, ruling: Ruling) -> Decision | None:
         """Whose matter it is: by a word that says so, or as the practice taught."""
-        plain = compact(text)
-        for word, post in self._signs:
-            if word in plain:
-                return self._point(post.agency, post.phone, word, ruling)
+        seen = self._sign_words.find_overlapping(compact(text))
+        if seen:
+            word, post = self._signs[min(sign for _, _, sign in seen)]
+            return self._point(post.agency, post.phone, word, ruling)
         if ruling.belief >= _FOREIGN and ruling.foreign in self._agencies:
             return self._point(self._agencies[ruling.foreign], ruling.foreign, "", ruling)
         return None

@@ -11,8 +11,9 @@ from pathlib import Path
 from jingxiaowei.content.model import Domain, Library, SmallTalk
 from jingxiaowei.content.normalise import clauses, compact
 from jingxiaowei.pipeline.alarm import Alarm
-from jingxiaowei.pipeline.answer.index import LONGEST, Index
+from jingxiaowei.pipeline.answer.index import Index
 from jingxiaowei.pipeline.answer.judge import Judge
+from jingxiaowei.pipeline.answer.query import LONGEST
 from jingxiaowei.pipeline.answer.words import Tokenizer
 from jingxiaowei.pipeline.answering import Answering
 from jingxiaowei.pipeline.decision import Decision, Kind, Known, Need
@@ -41,6 +42,7 @@ _NOTICES = {
 }
 _NOT_SURE = frozenset({Kind.CLARIFY, Kind.UNKNOWN})
 # Particles and courtesies around an utterance that is otherwise one of the known ones.
+_COURTESIES = 60  # characters: who says more than that says more than thanks
 _PARTICLES = "呀啊吧呢哦噢嘛哈啦的了么吗"
 _PREFIXES = ("请帮我", "麻烦帮我", "帮我", "请问", "麻烦", "我想", "我要", "请", "给我")
 
@@ -210,6 +212,8 @@ class Mind:
 
     def _closing(self, text: str) -> SmallTalk | None:
         """Several courtesies in a row (好的 谢谢您) are the last one of them."""
+        if len(text) > _COURTESIES:
+            return None
         parts = [self._talk.get(_bare(part)) for part in clauses(text.replace(" ", "，"))]
         return parts[-1] if len(parts) > 1 and all(parts) else None
 

@@ -9,8 +9,9 @@ import re
 from dataclasses import dataclass, replace
 
 from jingxiaowei.content.normalise import clauses, compact
-from jingxiaowei.pipeline.answer.index import QUESTION_MARKS, Index
+from jingxiaowei.pipeline.answer.index import Index
 from jingxiaowei.pipeline.answer.judge import ANSWER, Judge, Ruling
+from jingxiaowei.pipeline.answer.query import asks
 from jingxiaowei.pipeline.reasons import Reason
 
 _LONGEST_FOLLOW_UP = 18  # compact characters; a longer text says itself what it is about
@@ -101,7 +102,7 @@ def understand(
     ruling = judge.rule_text(alone.text)
     sure = ruling.candidates[0].score if ruling.candidates else 0.0
     best, found = alone, ruling
-    leans = _leans(index, text)
+    leans = bool(carried) and _leans(index, text)
     if carried and (leans or corrected is not None or sure < ANSWER):
         sure *= _ALONE if leans else 1.0
         for reading in carried:
@@ -132,11 +133,14 @@ def parts(text: str) -> list[str]:
     if len(text) > _LONGEST_OF_TWO:
         return [text]
     asked = [
-        part
-        for part in _PARTS.split(text)
-        if len(compact(part)) >= _SHORTEST_PART and any(mark in part for mark in QUESTION_MARKS)
+        part for part in _PARTS.split(text) if len(compact(part)) >= _SHORTEST_PART and asks(part)
     ]
     return asked or [text]
+
+
+def names_a_thing(index: Index, text: str) -> bool:
+    """Whether a text says itself what it is about."""
+    return bool(_objects(index, compact(text)))
 
 
 def next_topic(faq: str, reading: Reading, code: str, before: Topic | None = None) -> Topic:
@@ -153,8 +157,10 @@ def next_topic(faq: str, reading: Reading, code: str, before: Topic | None = Non
 def _readings(index: Index, text: str, topic: Topic | None, corrected: bool) -> list[Reading]:
     """The text by itself, and, for what may be a follow-up, with the topic's words put back."""
     alone = Reading(text)
+    if topic is None:
+        return [alone]
     plain = compact(text)
-    if topic is None or not plain or len(plain) > _LONGEST_FOLLOW_UP:
+    if not plain or len(plain) > _LONGEST_FOLLOW_UP:
         return [alone]
     found = [alone]
     named = bool(_objects(index, plain))

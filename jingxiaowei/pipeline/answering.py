@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import daachorse
 
-from jingxiaowei.content.model import FaqEntry, Library, Signpost
+from jingxiaowei.content.model import FaqEntry, Library
 from jingxiaowei.content.normalise import compact
 from jingxiaowei.pipeline.answer.index import Index
 from jingxiaowei.pipeline.answer.judge import ANSWER, ASK, Judge, Ruling, clear
@@ -29,13 +29,15 @@ class Answering:
         self._judge = judge
         self._speech = speech
         self.by_fact: Mapping[str, FaqEntry] = {entry.fact: entry for entry in library.entries}
-        signs: dict[str, Signpost] = {}
-        for post in library.signposts:
-            for word in post.words:
-                signs.setdefault(compact(word) or "\0", post)
-        self._signs = list(signs.items())
+        signs: dict[str, tuple[str, str]] = {}
+        firm = [(word, post) for post in library.signposts for word in post.firm]
+        others = [(word, post) for post in library.signposts for word in post.words]
+        for word, whose in (*firm, *others):
+            signs.setdefault(compact(word) or "\0", (whose.agency, whose.phone))
+        self._firm = {compact(word) for word, _ in firm}
+        self._signs, self._words = signs, list(signs)
         self._sign_words = daachorse.CharwiseDoubleArrayAhoCorasick(
-            list(signs) or ["\0"], daachorse.MATCH_KIND_STANDARD
+            self._words or ["\0"], daachorse.MATCH_KIND_STANDARD
         )
         self._agencies = {post.phone: post.agency for post in library.signposts}
         self._agencies |= {agency.phone: agency.name for agency in library.agencies}
@@ -47,10 +49,13 @@ class Answering:
             return both
         reading, ruling = understand(self._index, self._judge, text, known.topic)
         best = ruling.candidates[0].score if ruling.candidates else 0.0
+        sign = self._sign(text)
+        if sign in self._firm:
+            return self._point(self._signs[sign], sign, ruling)
         if best >= ANSWER and clear(ruling):
             entry = self._library.by_id[ruling.candidates[0].faq]
             return self.give(entry, known, ruling, reading)
-        signpost = self._signpost(text, ruling) if best < ANSWER else None
+        signpost = self._signpost(sign, ruling) if best < ANSWER else None
         if signpost is not None:
             return signpost
         if best >= ASK:
@@ -173,17 +178,22 @@ class Answering:
             reasons=(*ruling.reasons, Reason("decide", "没有一条够像，如实说不知道")),
         )
 
-    def _signpost(self, text: str, ruling: Ruling) -> Decision | None:
-        """Whose matter it is: by a word that says so, or as the practice taught."""
+    def _sign(self, text: str) -> str:
+        """The first of the words in a text that say whose matter it is; empty where none is."""
         seen = self._sign_words.find_overlapping(compact(text))
-        if seen:
-            word, post = self._signs[min(sign for _, _, sign in seen)]
-            return self._point(post.agency, post.phone, word, ruling)
-        if ruling.belief >= _FOREIGN and ruling.foreign in self._agencies:
-            return self._point(self._agencies[ruling.foreign], ruling.foreign, "", ruling)
+        return self._words[min(sign for _, _, sign in seen)] if seen else ""
+
+    def _signpost(self, sign: str, ruling: Ruling) -> Decision | None:
+        """Whose matter it is: by a word that says so, or as the practice taught."""
+        if sign:
+            return self._point(self._signs[sign], sign, ruling)
+        agency = self._agencies.get(ruling.foreign)
+        if ruling.belief >= _FOREIGN and agency is not None:
+            return self._point((agency, ruling.foreign), "", ruling)
         return None
 
-    def _point(self, agency: str, phone: str, word: str, ruling: Ruling) -> Decision:
+    def _point(self, whose: tuple[str, str], word: str, ruling: Ruling) -> Decision:
+        agency, phone = whose
         return Decision(
             Kind.UNKNOWN,
             self._speech.say("signpost", agency=agency, phone=phone),

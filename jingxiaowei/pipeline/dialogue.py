@@ -51,6 +51,20 @@ _INSISTED = re.compile(
 )
 # A text that names no thing leans on what was said before: by itself it must be very plain.
 _ALONE = 0.3
+# Who names no other thing most often stays with what was answered: so many times the odds.
+_STAYS = 2.5
+# What ends a conversation. The first kind ends it whatever else is said, the second only where
+# nothing is named.
+_FAREWELL = {
+    "bye": re.compile("拜拜|再见|回头见|下次再"),
+    "thanks": re.compile("谢|多亏|麻烦了|麻烦你|辛苦|劳烦|一生平安"),
+}
+_ASSENT = re.compile(
+    "收到|知道了|晓得|明白了|懂了|清楚|了解了|有数|记住|行嘞|好嘞|好勒|好滴|好的|那行|那好|没事了|算了"
+    "|^(?:好|行|嗯|中|哦|噢|哦哟)(?=[，,。 ！!])"
+)
+_TRAILING = ("呢", "吗", "么", "不", "伐", "没", "吧", "?", "？")
+_LONGEST_CLOSING = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +89,13 @@ class Reading:
     Attributes:
         before: the question before, where it is read on from there.
         exchanged: the thing of the question before was exchanged for the one named now.
+        strays: it is read on from a question about another thing than the one named now.
     """
 
     text: str
     before: str = ""
     exchanged: bool = False
+    strays: bool = False
 
     @property
     def whole(self) -> str:
@@ -107,6 +123,8 @@ def understand(
         sure *= _ALONE if leans else 1.0
         for reading in carried:
             other = judge.rule(index.query(reading.text, reading.before))
+            if topic is not None and reading.before and not reading.strays:
+                other = _stay(other, topic.faq)
             score = other.candidates[0].score if other.candidates else 0.0
             if score > sure:
                 best, found, sure = reading, other, score
@@ -116,6 +134,21 @@ def understand(
         reasons = (*because, *found.reasons)
         found = Ruling(found.candidates, reasons, found.foreign, found.belief)
     return best, found
+
+
+def _stay(ruling: Ruling, faq: str) -> Ruling:
+    """A ruling in which the entry that was answered last has better odds."""
+    before = next((c.score for c in ruling.candidates if c.faq == faq), 0.0)
+    if not 0.0 < before < 1.0:
+        return ruling
+    after = _STAYS * before / (1 - before + _STAYS * before)
+    rest = (1 - after) / (1 - before)
+    candidates = [
+        replace(c, score=round(after if c.faq == faq else c.score * rest, 4))
+        for c in ruling.candidates
+    ]
+    candidates.sort(key=lambda candidate: -candidate.score)
+    return replace(ruling, candidates=tuple(candidates))
 
 
 def _correction(text: str) -> tuple[str, str] | None:
@@ -143,6 +176,17 @@ def names_a_thing(index: Index, text: str) -> bool:
     return bool(_objects(index, compact(text)))
 
 
+def closing(index: Index, text: str) -> str:
+    """Which courtesy a short text is that asks for nothing more; empty where it is none."""
+    plain = text.strip()
+    if len(plain) > _LONGEST_CLOSING or plain.endswith(_TRAILING) or asks(plain):
+        return ""
+    for kind, pattern in _FAREWELL.items():
+        if pattern.search(plain):
+            return kind
+    return "okay" if _ASSENT.search(plain) and not names_a_thing(index, plain) else ""
+
+
 def next_topic(faq: str, reading: Reading, code: str, before: Topic | None = None) -> Topic:
     """The topic after an answer or a question back.
 
@@ -165,7 +209,8 @@ def _readings(index: Index, text: str, topic: Topic | None, corrected: bool) -> 
     found = [alone]
     named = bool(_objects(index, plain))
     if not (corrected and named):  # what was corrected is not read on from
-        found.append(Reading(text, before=topic.text))
+        strays = named and not _things(index, plain) & _things(index, topic.text)
+        found.append(Reading(text, before=topic.text, strays=strays))
     if named:
         rest = _without_objects(index, topic.text)
         if rest:
@@ -183,6 +228,12 @@ def _objects(index: Index, plain: str) -> list[tuple[int, int]]:
     """Where a compact text names a thing."""
     spotted = index.tokenizer.spot(plain, index.tokenizer.words(plain))
     return [(s.start, s.end) for s in spotted if index.kinds[s.slug] == "object"]
+
+
+def _things(index: Index, text: str) -> set[str]:
+    """The things that a text names."""
+    spotted = (spot for part in index.tokenizer.clauses(text) for spot in part.spotted)
+    return {spot.slug for spot in spotted if index.kinds[spot.slug] == "object"}
 
 
 def _without_objects(index: Index, text: str) -> str:

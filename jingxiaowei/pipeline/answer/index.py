@@ -22,7 +22,7 @@ from jingxiaowei.pipeline.answer.features import letters
 from jingxiaowei.pipeline.answer.postings import Family, Postings
 from jingxiaowei.pipeline.answer.query import Query, take_apart
 from jingxiaowei.pipeline.answer.ragged import Places
-from jingxiaowei.pipeline.answer.slots import Slots
+from jingxiaowei.pipeline.answer.slots import COLUMNS, Slots
 from jingxiaowei.pipeline.answer.words import STOPWORDS, Tokenizer
 
 SHORTLIST = 8  # entries whose concepts are weighed
@@ -31,7 +31,8 @@ FINALISTS = 5  # entries whose phrasings are compared one by one, of each way to
 _EXACT = 9.0  # a question written just so is looked at, whatever else is close
 _FAR = 8.0  # in logarithms: an entry so far behind the favourite is out of the question
 # What the first legs are worth before the judge has weighed them: who is a finalist.
-_ROUGH = np.array([1.0, 1.0, 1.0, -1.0, -0.3, -0.3, -0.3])
+_ROUGH = np.array([1.0, 1.0, 1.0, -1.0, -0.3, -0.3, -0.3, *([0.0] * (COLUMNS - 5))])
+_LONG = 60  # characters
 _COMPARED = 60  # characters; a longer text is compared clause by clause
 _CLAUSES = 5
 
@@ -50,12 +51,19 @@ class Leg(StrEnum):
     UNSAID_OBJECT = "unsaid_object"
     UNSAID_ACTION = "unsaid_action"
     UNSAID_PERSON = "unsaid_person"
+    # What the question mentions and the entry knows nothing of, besides objects.
+    STRANGE_ACTION = "strange_action"
+    STRANGE_ASPECT = "strange_aspect"
+    STRANGE_PERSON = "strange_person"
+    OBJECTS = "objects"  # the share of the question's objects that the entry knows
+    AWAY = "away"  # how far the question's objects are at home in another domain than the entry
     GENERAL = "general"  # the entry answers when only the thing is named, and nothing conflicts
     FUZZY = "fuzzy"  # the closest phrasing's similarity
     EXACT = "exact"  # a phrasing is the question, letter for letter
     TAUGHT = "taught"  # how far the taught leg puts it behind its favourite: 0, down to -1
     SURE = "sure"  # how sure the taught leg is of its favourite
     OURS = "ours"  # the share of what the taught leg believes that is no foreign matter
+    LONG = "long"  # the taught leg once more, the heavier the longer the text
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -178,20 +186,24 @@ class Index:
         places += [place for place in order[FINALISTS:] if named[place] in belief.favourites]
         finalists = [named[place] for place in places]
         close, ratios = self._compare(query, finalists)
-        grams, conflicts = known[places, 0].tolist(), known[places, 3].tolist()
+        conflicts = known[places, 3].tolist()
+        alike = np.maximum(known[places, 0], ratios).tolist()
+        behinds = [self._behind(belief, *one) for one in zip(finalists, alike, strict=True)]
         legs = np.empty((len(places), len(Leg)))
         legs[:, : _ROUGH.size] = known[places]
+        long = min(1.0, len(query.text) / _LONG)
         legs[:, _ROUGH.size :] = [
             (
                 0.0 if conflict else self._general[entry],
                 ratio,
                 entry == exact,
-                self._behind(belief, entry, max(ratio, gram)),
+                behind,
                 belief.sure,
                 belief.ours,
+                behind * long,
             )
-            for entry, ratio, gram, conflict in zip(
-                finalists, ratios.tolist(), grams, conflicts, strict=True
+            for entry, ratio, conflict, behind in zip(
+                finalists, ratios.tolist(), conflicts, behinds, strict=True
             )
         ]
         return Found(tuple(finalists), legs, close, belief.foreign, belief.share)

@@ -15,6 +15,10 @@ class Ragged:
 
     starts: Places
 
+    def lengths(self) -> Places:
+        """How many items each row has."""
+        return np.diff(self.starts)
+
     def gather(self, rows: Places) -> tuple[Places, Places]:
         """The places of some rows' items, and how many each row has."""
         first = self.starts[rows]

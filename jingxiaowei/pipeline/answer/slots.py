@@ -7,13 +7,15 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from jingxiaowei.content.model import Library
+from jingxiaowei.content.model import Domain, Library
 from jingxiaowei.pipeline.answer.ragged import Places, Ragged, ragged
 
 Vector = NDArray[np.float64]
 
 _WORTH = {"object": 1.0, "action": 0.7, "aspect": 0.35, "person": 0.5}
 _NOTHING = 1e-9  # what sums leave over
+_KINDS = {"object": 0, "action": 1, "aspect": 2, "person": 3}
+COLUMNS = 10  # what is known of an entry by its concepts
 _UNSAID = 3  # kinds whose silence counts: object, action, person
 
 
@@ -64,7 +66,15 @@ class Slots:
         most = math.log(1 + len(rows)) or 1.0
         rare = np.log(1 + len(rows) / (1 + holders)) / most
         self._worth: Vector = rare * np.array([_WORTH[kind] for kind in kinds.values()])
-        self._strange: Vector = rare * np.array([kind == "object" for kind in kinds.values()])
+        self._rare: Vector = rare
+        self._kinds: Places = np.array([_KINDS[kind] for kind in kinds.values()], dtype=np.intp)
+        # Where a thing is at home: its entries' share in each domain.
+        domains = {domain: n for n, domain in enumerate(Domain)}
+        self._domain: Places = np.array([domains[e.domain] for e in library.entries], dtype=np.intp)
+        owners = self._domain.repeat(self._rows.lengths())
+        home = np.zeros((len(kinds), len(domains)))
+        np.add.at(home, (self._usual, owners), 1.0)
+        self._home: Vector = home / np.maximum(holders, 1)[:, None]
 
     def knows(self, entry: int) -> set[str]:
         """The concepts that an entry's phrasings and its own slots name."""
@@ -74,22 +84,36 @@ class Slots:
     def weigh(self, concepts: Mapping[str, float], entries: Places) -> Vector:
         """How a question's concepts, each with its weight, sit with some entries.
 
-        A row an entry: agreement, conflict, and what is unsaid of object, action and person.
+        A row an entry: agreement, conflict, what is unsaid of object, action and person, what is
+        strange to it of action, aspect and person, the share of the things that it knows, and how
+        far they are at home elsewhere.
         """
-        count = len(entries)
+        count, kinds = len(entries), len(_KINDS)
+        numbers = np.array([self._number[slug] for slug in concepts], dtype=np.intp)
         weight = np.zeros(len(self._slugs))
-        weight[[self._number[slug] for slug in concepts]] = list(concepts.values())
-        worth, strange = weight * self._worth, weight * self._strange
+        weight[numbers] = list(concepts.values())
+        worth, rare = weight * self._worth, weight * self._rare
         places, lengths = self._rows.gather(entries)
         owners, usual = np.arange(count).repeat(lengths), self._usual[places]
-        sitting = np.empty((count, 2 + _UNSAID))
+        sitting = np.empty((count, COLUMNS))
         sitting[:, 0] = np.bincount(owners, worth[usual] * self._share[places], count)
         sitting[:, 0] /= float(worth.sum()) or 1.0
-        against = (float(strange.sum()) - np.bincount(owners, strange[usual], count)) / 2
-        against[against < _NOTHING] = 0.0
-        np.minimum(against, 1.0, out=sitting[:, 1])
+        asked = np.bincount(self._kinds[numbers], rare[numbers], kinds)
+        known = np.bincount(owners * kinds + self._kinds[usual], rare[usual], count * kinds)
+        strange = asked - known.reshape(count, kinds)
+        strange[strange < _NOTHING] = 0.0
+        np.minimum(strange[:, 0] / 2, 1.0, out=sitting[:, 1])
         silent = self._part[places] * (weight[usual] == 0)
-        kinds = owners * (_UNSAID + 1) + self._kind[places]
-        unsaid = np.bincount(kinds, silent, count * (_UNSAID + 1))
-        sitting[:, 2:] = unsaid.reshape(count, _UNSAID + 1)[:, :_UNSAID]
+        parts = owners * (_UNSAID + 1) + self._kind[places]
+        unsaid = np.bincount(parts, silent, count * (_UNSAID + 1))
+        sitting[:, 2:5] = unsaid.reshape(count, _UNSAID + 1)[:, :_UNSAID]
+        np.minimum(strange[:, 1:], 1.0, out=sitting[:, 5:8])
+        things = numbers[self._kinds[numbers] == 0]
+        if len(things):
+            sitting[:, 8] = 1 - strange[:, 0] / asked[0]
+            sitting[:, 9] = (
+                1 - (self._home[things].sum(axis=0) / len(things))[self._domain[entries]]
+            )
+        else:
+            sitting[:, 8:] = 0.5  # who names nothing leaves it open
         return sitting

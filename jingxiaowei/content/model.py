@@ -191,12 +191,16 @@ class Command(Frozen):
 
 
 class Signpost(Frozen):
-    """指路: a matter of somebody else's."""
+    """指路: a matter of somebody else's.
+
+    ``words`` point there where no entry answers, ``firm`` even where one seems to.
+    """
 
     id: ConceptSlug
     agency: Text
     phone: Text
     words: tuple[Text, ...]
+    firm: tuple[Text, ...] = ()
 
 
 class Agency(Frozen):

@@ -7,8 +7,8 @@ from functools import cached_property
 
 from pydantic import BaseModel, ConfigDict
 
+from jingxiaowei.content import syllables
 from jingxiaowei.content.normalise import compact, normalise
-from jingxiaowei.content.syllables import syllables
 from jingxiaowei.content.tag_model import Said, TagSlug, Words
 
 _CLAUSE = re.compile(r"[,。;!?()\n]")  # of a normalised text
@@ -59,15 +59,17 @@ class _Look:
 
     kind: ForbiddenKind
     written: tuple[str, ...]
-    heard: Mapping[str, str]  # " xin fan " → 信访: those that homophones may stand for
+    heard: Mapping[
+        str, str
+    ]  # " 17 4711 ", by the sounds of 信访, → 信访: those that homophones may stand for
     typed: Mapping[str, str]  # the same of all words: pinyin is no accident
     spared: tuple[str, ...]
 
 
 def _look(kind: ForbiddenKind) -> _Look:
     written = tuple(compact(word) for word in (*kind.words, *kind.sounds))
-    sounds = {word: syllables(word) for word in written}
-    typed = {f" {' '.join(heard)} ": word for word, heard in sounds.items() if len(heard) > 1}
+    sounds = {word: _sounds(word) for word in written}
+    typed = {_spelt(heard): word for word, heard in sounds.items() if len(heard) > 1}
     chosen = {compact(word) for word in kind.sounds}
     heard = {
         sound: word
@@ -118,6 +120,15 @@ def _word(look: _Look, text: str) -> str:
         for english in look.kind.slugs:
             if f"_{run}".find(f"_{english}") >= 0:
                 return english
-    sound = f" {' '.join(syllables(text))} "
+    sound = _spelt(_sounds(text))
     known = look.typed if latin else look.heard
     return next((word for heard, word in known.items() if heard in sound), "")
+
+
+def _sounds(text: str) -> list[int]:
+    return syllables.sounds(text).tolist()
+
+
+def _spelt(sounds: Sequence[int]) -> str:
+    """Sounds as a text in which a run of them can be looked for."""
+    return f" {' '.join(map(str, sounds))} "

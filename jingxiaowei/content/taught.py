@@ -16,6 +16,8 @@ from jingxiaowei.errors import ContentError
 
 FOREIGN = "-"  # a column's name begins so when it is no entry's: "-12348" or "-general"
 
+Keys = NDArray[np.uint64]
+Rows = NDArray[np.intp]
 Matrix = NDArray[np.int8]
 Vector = NDArray[np.float32]
 
@@ -25,51 +27,63 @@ class Taught:
     """The fitted model.
 
     Attributes:
-        vocabulary: feature → row.
-        rarity: by row, what a feature's value is multiplied with.
+        vocabulary: the known features in the order of their numbers, a row each.
+        rarity: by row, what a feature counts.
         weights: rows × columns, in steps of ``scale`` (by column).
         bias: by column.
         columns: fact codes, and foreign matters.
     """
 
-    vocabulary: dict[str, int]
+    vocabulary: Keys
     rarity: Vector
     weights: Matrix
     scale: Vector
     bias: Vector
     columns: tuple[str, ...]
 
-    def rows(self, features: dict[str, float]) -> tuple[list[int], Vector]:
+    def rows(self, features: Keys) -> tuple[Rows, Vector]:
         """The rows of a text's known features, and their values, of length one together."""
-        find = self.vocabulary.get
-        known = [
-            (row, value) for name, value in features.items() if (row := find(name)) is not None
-        ]
-        where = [row for row, _ in known]
-        values = np.array([value for _, value in known], dtype=np.float32) * self.rarity[where]
+        where = find(self.vocabulary, features)
+        where = where[where >= 0]
+        values = self.rarity[where]
         size = float(np.sqrt(values @ values))
-        return where, values / size if size else values
+        return where, values / np.float32(size) if size else values
 
-    def weigh(self, features: dict[str, float]) -> Vector:
-        """The logarithm of each column's probability."""
+    def weigh(self, features: Keys) -> tuple[Vector, Vector]:
+        """The logarithm of each column's probability, and the probability."""
         where, values = self.rows(features)
-        scores: Vector = (values @ self.weights[where]) * self.scale + self.bias
-        scores -= scores.max()
-        scores -= np.log(np.exp(scores).sum())
-        return scores
+        logs: Vector = values @ self.weights[where]
+        logs *= self.scale
+        logs += self.bias
+        logs -= logs.max()
+        chances: Vector = np.exp(logs)
+        total = chances.sum()
+        chances /= total
+        logs -= np.log(total)
+        return logs, chances
 
     def write(self, path: Path) -> None:
         """Store the model; the same model gives the same bytes."""
-        names = "\n".join(sorted(self.vocabulary, key=self.vocabulary.__getitem__))
         np.savez_compressed(
             path,
-            vocabulary=np.frombuffer(names.encode(), dtype=np.uint8),
+            # Neighbours differ little: their distances are what compresses.
+            vocabulary=np.diff(self.vocabulary, prepend=np.uint64(0)),
             rarity=self.rarity.astype(np.float16),
             weights=self.weights,
             scale=self.scale,
             bias=self.bias,
             columns=np.array(self.columns),
         )
+
+
+def find(known: Keys, keys: Keys) -> Rows:
+    """For each key its place in a sorted array, or -1."""
+    if not len(known):
+        return np.full(len(keys), -1, dtype=np.intp)
+    places = known.searchsorted(keys)
+    missed = known.take(places, mode="clip") != keys
+    places[missed] = -1
+    return places
 
 
 def read_taught(path: Path) -> Taught:
@@ -82,9 +96,10 @@ def read_taught(path: Path) -> Taught:
         return untaught()
     try:
         with np.load(path, allow_pickle=False) as stored:
-            names = stored["vocabulary"].tobytes().decode().split("\n")
+            if stored["vocabulary"].dtype != np.uint64:
+                raise ValueError("no such vocabulary")
             return Taught(
-                {name: row for row, name in enumerate(names)},
+                np.cumsum(stored["vocabulary"], dtype=np.uint64),
                 stored["rarity"].astype(np.float32),
                 stored["weights"],
                 stored["scale"],
@@ -100,7 +115,9 @@ def read_taught(path: Path) -> Taught:
 def untaught() -> Taught:
     """A model without columns."""
     nothing = np.zeros(0, dtype=np.float32)
-    return Taught({}, nothing, np.zeros((0, 0), dtype=np.int8), nothing, nothing, ())
+    return Taught(
+        np.zeros(0, dtype=np.uint64), nothing, np.zeros((0, 0), dtype=np.int8), nothing, nothing, ()
+    )
 
 
 def quantise(weights: NDArray[np.float32]) -> tuple[Matrix, Vector]:

@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 
+import daachorse
+
 from jingxiaowei.content.model import FaqEntry, Library
 from jingxiaowei.content.normalise import compact
 from jingxiaowei.pipeline.answer.index import Index
 from jingxiaowei.pipeline.answer.judge import ANSWER, ASK, Judge, Ruling, clear
 from jingxiaowei.pipeline.decision import Decision, Kind, Known
-from jingxiaowei.pipeline.dialogue import Reading, next_topic, parts, understand
+from jingxiaowei.pipeline.dialogue import Reading, names_a_thing, next_topic, parts, understand
 from jingxiaowei.pipeline.messages import Option
 from jingxiaowei.pipeline.reasons import Candidate, Reason
 from jingxiaowei.pipeline.reply import TEXT_BYTES, Speech, label
@@ -27,7 +29,16 @@ class Answering:
         self._judge = judge
         self._speech = speech
         self.by_fact: Mapping[str, FaqEntry] = {entry.fact: entry for entry in library.entries}
-        self._signs = [(compact(word), post) for post in library.signposts for word in post.words]
+        signs: dict[str, tuple[str, str]] = {}
+        firm = [(word, post) for post in library.signposts for word in post.firm]
+        others = [(word, post) for post in library.signposts for word in post.words]
+        for word, whose in (*firm, *others):
+            signs.setdefault(compact(word) or "\0", (whose.agency, whose.phone))
+        self._firm = {compact(word) for word, _ in firm}
+        self._signs, self._words = signs, list(signs)
+        self._sign_words = daachorse.CharwiseDoubleArrayAhoCorasick(
+            self._words or ["\0"], daachorse.MATCH_KIND_STANDARD
+        )
         self._agencies = {post.phone: post.agency for post in library.signposts}
         self._agencies |= {agency.phone: agency.name for agency in library.agencies}
 
@@ -38,10 +49,13 @@ class Answering:
             return both
         reading, ruling = understand(self._index, self._judge, text, known.topic)
         best = ruling.candidates[0].score if ruling.candidates else 0.0
+        sign = self._sign(text)
+        if sign in self._firm:
+            return self._point(self._signs[sign], sign, ruling)
         if best >= ANSWER and clear(ruling):
             entry = self._library.by_id[ruling.candidates[0].faq]
             return self.give(entry, known, ruling, reading)
-        signpost = self._signpost(text, ruling) if best < ANSWER else None
+        signpost = self._signpost(sign, ruling) if best < ANSWER else None
         if signpost is not None:
             return signpost
         if best >= ASK:
@@ -92,11 +106,13 @@ class Answering:
 
     def _both(self, text: str, known: Known) -> Decision | None:
         """Two questions in one message, each of them plain: both are answered."""
-        asked = parts(text)
+        asked = [part for part in parts(text) if names_a_thing(self._index, part)]
         if len(asked) < 2:
-            return None
+            return None  # who names one thing asks about one thing
         first: tuple[str, Ruling] | None = None
-        for part in asked:
+        for n, part in enumerate(asked):
+            if first is None and n == len(asked) - 1:
+                return None  # there is no second one to come
             ruling = self._judge.rule_text(part)
             if not ruling.candidates or ruling.candidates[0].score < _BOTH or not clear(ruling):
                 continue
@@ -162,17 +178,22 @@ class Answering:
             reasons=(*ruling.reasons, Reason("decide", "没有一条够像，如实说不知道")),
         )
 
-    def _signpost(self, text: str, ruling: Ruling) -> Decision | None:
+    def _sign(self, text: str) -> str:
+        """The first of the words in a text that say whose matter it is; empty where none is."""
+        seen = self._sign_words.find_overlapping(compact(text))
+        return self._words[min(sign for _, _, sign in seen)] if seen else ""
+
+    def _signpost(self, sign: str, ruling: Ruling) -> Decision | None:
         """Whose matter it is: by a word that says so, or as the practice taught."""
-        plain = compact(text)
-        for word, post in self._signs:
-            if word in plain:
-                return self._point(post.agency, post.phone, word, ruling)
-        if ruling.belief >= _FOREIGN and ruling.foreign in self._agencies:
-            return self._point(self._agencies[ruling.foreign], ruling.foreign, "", ruling)
+        if sign:
+            return self._point(self._signs[sign], sign, ruling)
+        agency = self._agencies.get(ruling.foreign)
+        if ruling.belief >= _FOREIGN and agency is not None:
+            return self._point((agency, ruling.foreign), "", ruling)
         return None
 
-    def _point(self, agency: str, phone: str, word: str, ruling: Ruling) -> Decision:
+    def _point(self, whose: tuple[str, str], word: str, ruling: Ruling) -> Decision:
+        agency, phone = whose
         return Decision(
             Kind.UNKNOWN,
             self._speech.say("signpost", agency=agency, phone=phone),

@@ -11,11 +11,13 @@ from pathlib import Path
 from jingxiaowei.content.model import Domain, Library, SmallTalk
 from jingxiaowei.content.normalise import clauses
 from jingxiaowei.pipeline.alarm import Alarm
-from jingxiaowei.pipeline.answer.index import LONGEST, Index
+from jingxiaowei.pipeline.answer.index import Index
 from jingxiaowei.pipeline.answer.judge import Judge
+from jingxiaowei.pipeline.answer.query import LONGEST
 from jingxiaowei.pipeline.answer.words import Tokenizer
 from jingxiaowei.pipeline.answering import Answering
 from jingxiaowei.pipeline.decision import Decision, Kind, Known, Need
+from jingxiaowei.pipeline.dialogue import closing
 from jingxiaowei.pipeline.emergency import Watch
 from jingxiaowei.pipeline.mask import holds_number
 from jingxiaowei.pipeline.messages import Incoming, MessageKind, Option
@@ -48,6 +50,7 @@ _HELP_FIRST = frozenset({Kind.EMERGENCY, Kind.FRAUD})
 _TO_MINORS = {Band.UNDER14: "under14", Band.TEEN: "teen"}
 _NOT_TOLD = frozenset({Kind.WELCOME, Kind.QUIET})  # says so itself, or says nothing
 _NOT_SURE = frozenset({Kind.CLARIFY, Kind.UNKNOWN})
+_COURTESIES = 60  # characters: who says more than that says more than thanks
 
 
 class Mind:
@@ -65,6 +68,7 @@ class Mind:
         self.answering = Answering(library, self.index, self.judge, self.speech)
         self._rights = Rights(library, self.speech)
         self._talk = {bare_of(say): talk for talk in library.smalltalk for say in talk.says}
+        self._courtesies = {talk.id: talk for talk in library.smalltalk}
         self._commands = {bare_of(say): cmd.id for cmd in library.commands for say in cmd.says}
         self._human_words = tuple(
             {bare_of(s) for cmd in library.commands if cmd.id == "human" for s in cmd.says}
@@ -202,7 +206,7 @@ class Mind:
         if not bare:
             return self._line("unclear", Kind.SMALLTALK, "没有文字")
         command = self._commands.get(bare)
-        talk = self._talk.get(bare) or self._closing(text)
+        talk = self._talk.get(bare) or self._closing(text, known)
         if talk is not None and command is None:
             if talk.id == "unclear" and known.topic and known.topic.faq in self.library.by_id:
                 return self.answering.again(self.library.by_id[known.topic.faq], known)
@@ -275,10 +279,17 @@ class Mind:
             return self._command(tap, known)
         return self._line("stale", Kind.COMMAND, "按钮已失效")
 
-    def _closing(self, text: str) -> SmallTalk | None:
-        """Several courtesies in a row (好的 谢谢您) are the last one of them."""
+    def _closing(self, text: str, known: Known) -> SmallTalk | None:
+        """Several courtesies in a row (好的 谢谢您) are the last one of them; after an answer,
+        what thanks and asks for nothing is one too (谢了老兄)."""
+        if len(text) > _COURTESIES:
+            return None
         parts = [self._talk.get(bare_of(part)) for part in clauses(text.replace(" ", "，"))]
-        return parts[-1] if len(parts) > 1 and all(parts) else None
+        if len(parts) > 1 and all(parts):
+            return parts[-1]
+        if known.topic is None or any(word in text for word in self._human_words):
+            return None
+        return self._courtesies.get(closing(self.index, text))
 
     def _on_topic(self, kind: str, code: str, fact: str, known: Known) -> Decision:
         """A button under a question back or an answer: an older question's is stale."""

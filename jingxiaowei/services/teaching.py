@@ -6,7 +6,6 @@ with a leg that was taught the other two. The exam's fold is never used. The sam
 the same weights.
 """
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,8 +17,8 @@ from numpy.typing import NDArray
 from jingxiaowei.content.model import JudgeWeights, Library
 from jingxiaowei.content.practice import EXAM, Practice, Question
 from jingxiaowei.content.taught import FOREIGN, Taught, quantise
-from jingxiaowei.pipeline.answer.features import features
-from jingxiaowei.pipeline.answer.index import Evidence, Index, Leg
+from jingxiaowei.pipeline.answer.features import SOUND, features, mark
+from jingxiaowei.pipeline.answer.index import Found, Index, Leg
 from jingxiaowei.pipeline.answer.words import Tokenizer
 
 Array = NDArray[np.float64]
@@ -27,6 +26,7 @@ Floats = NDArray[np.float32]
 Tell = Callable[[str], None]
 
 _SEEN = 3  # a feature that fewer questions have is chance
+_HEARD = 0.7  # a sound says less than the character
 _THIRDS = 3
 _ROUNDS, _RATE, _DECAY = 60, 0.3, 5e-6
 _JUDGE_ROUNDS, _JUDGE_RATE, _JUDGE_DECAY = 400, 0.15, 0.002
@@ -72,22 +72,19 @@ def practice_cases(library: Library, questions: Sequence[Question]) -> list[Case
 def fit(library: Library, practice: Practice, tokenizer: Tokenizer, tell: Tell) -> Library:
     """Teach the leg and the judge; the library with both in force."""
     lessons = _Lessons(library, practice, tokenizer)
-    held_back: list[tuple[Case, list[Evidence]]] = []
+    held_back: list[tuple[Case, Found]] = []
     for third in range(_THIRDS):
         tell(f"第 {third + 1}/{_THIRDS} 份留作评判的试题，教其余的")
         taught = lessons.teach(without=third)
         index = Index(replace(library, taught=taught), tokenizer)
         mine = [q for q in lessons.questions if q.fold % _THIRDS == third]
         held_back += [
-            (case, index.search(index.query(case.text)).finalists)
-            for case in practice_cases(library, mine)
+            (case, index.search(index.query(case.text))) for case in practice_cases(library, mine)
         ]
     tell("教全部")
     library = replace(library, taught=lessons.teach())
     index = Index(library, tokenizer)
-    held_back += [
-        (case, index.search(index.query(case.text)).finalists) for case in bare_cases(library)
-    ]
+    held_back += [(case, index.search(index.query(case.text))) for case in bare_cases(library)]
     return replace(library, judge=_fit_judge(index, held_back))
 
 
@@ -127,13 +124,12 @@ class _Lessons:
         self._columns = (*(entry.fact for entry in library.entries), *sorted(foreign))
         column = {name: n for n, name in enumerate(self._columns)}
         self._features = [features(tokenizer.clauses(q.text)) for q in everything]
-        seen = Counter(name for found in self._features for name in found)
-        names = sorted(name for name, count in seen.items() if count >= _SEEN)
-        self._vocabulary = {name: row for row, name in enumerate(names)}
-        total = 1 + len(everything)
-        self._rarity = np.array(
-            [np.log(total / (1 + seen[name])) + 1 for name in names], dtype=np.float32
-        )
+        keys, seen = np.unique(np.concatenate(self._features), return_counts=True)
+        often = seen >= _SEEN
+        self._vocabulary = keys[often]
+        rarity = np.log((1 + len(everything)) / (1 + seen[often])) + 1
+        rarity[mark(self._vocabulary) == SOUND] *= _HEARD
+        self._rarity = rarity.astype(np.float32)
         self._right = np.zeros((len(everything), len(self._columns)), dtype=np.float32)
         for row, question in enumerate(everything):
             wanted = question.facts or (FOREIGN + (question.signpost or question.kind),)
@@ -165,11 +161,12 @@ class _Lessons:
         places, values, ends = [], [], [0]
         for row in rows:
             where, weights = model.rows(self._features[row])
-            places += where
+            places.append(where)
             values.append(weights)
-            ends.append(len(places))
+            ends.append(ends[-1] + len(where))
         shape = (len(rows), len(self._vocabulary))
-        return sparse.csr_matrix((np.concatenate(values), places, ends), shape=shape)
+        data = (np.concatenate(values), np.concatenate(places), ends)
+        return sparse.csr_matrix(data, shape=shape)
 
 
 def _bare_lessons(library: Library) -> list[Question]:
@@ -214,18 +211,17 @@ def _fit_linear(data: Any, right: Floats) -> tuple[Floats, Floats]:
     return weights, bias
 
 
-def _fit_judge(index: Index, found: Sequence[tuple[Case, list[Evidence]]]) -> JudgeWeights:
+def _fit_judge(index: Index, held_back: Sequence[tuple[Case, Found]]) -> JudgeWeights:
     groups: list[tuple[Array, Array]] = []
-    for case, evidence in found:
-        right = np.array([index.entries[e.entry].id in case.right for e in evidence])
+    for case, found in held_back:
+        right = np.array([index.entries[e].id in case.right for e in found.entries])
         if right.any():
-            groups.append((np.array([e.legs for e in evidence]), right.astype(float)))
+            groups.append((found.legs, right.astype(float)))
     choice = _fit_choice(groups)
     best, ours = [], []
-    for case, evidence in found:
-        if evidence:
-            legs = np.array([e.legs for e in evidence])
-            best.append(legs[int(np.argmax(legs @ choice))])
+    for case, found in held_back:
+        if found.entries:
+            best.append(found.legs[int(np.argmax(found.legs @ choice))])
             ours.append(bool(case.right))
     scope, bias = _fit_scope(np.array(best), np.array(ours, dtype=float))
     names = [leg.value for leg in Leg]

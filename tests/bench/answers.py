@@ -1,6 +1,7 @@
 """What one answer costs, as the content grows."""
 
 import gc
+import math
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -8,6 +9,9 @@ from pathlib import Path
 from jingxiaowei.content.model import Library
 from jingxiaowei.pipeline.decide import Mind
 from jingxiaowei.services.rehearsal import rehearse
+
+_TIMES = 3
+_COPIED = 4  # phrasings of a copy: a large library fits into memory
 
 
 def grown(library: Library, entries: int) -> Library:
@@ -22,7 +26,7 @@ def grown(library: Library, entries: int) -> Library:
                 update={
                     "id": f"{original.id}-{number}",
                     "fact": f"X{number}",
-                    "phrasings": tuple(place + phrasing for phrasing in original.phrasings),
+                    "phrasings": tuple(place + p for p in original.phrasings[:_COPIED]),
                 }
             )
         )
@@ -32,13 +36,18 @@ def grown(library: Library, entries: int) -> Library:
 
 
 def latency(mind: Mind, questions: list[str]) -> tuple[float, float]:
-    """p50 and p99 of a whole decision, in milliseconds."""
-    times = []
-    for question in questions:
-        started = time.perf_counter()
-        rehearse(mind, question)
-        times.append((time.perf_counter() - started) * 1e3)
-    times.sort()
+    """p50 and p99 of a whole decision over the questions, in milliseconds.
+
+    Each is asked several times and the shortest counts: others share the machine.
+    """
+    best = [math.inf] * len(questions)
+    for _ in range(_TIMES):
+        mind.judge.forget()
+        for n, question in enumerate(questions):
+            started = time.perf_counter()
+            rehearse(mind, question)
+            best[n] = min(best[n], time.perf_counter() - started)
+    times = sorted(1e3 * seconds for seconds in best)
     return times[len(times) // 2], times[int(len(times) * 0.99)]
 
 
@@ -50,9 +59,8 @@ def sizes(mind: Mind, cache: Path) -> list[tuple[int, float, float, float, float
     rows = []
     gc.collect()
     gc.freeze()  # as serve does
-    for entries in (len(mind.library.entries), 2500, 25000):
+    for entries in (len(mind.library.entries), 25_000, 200_000):
         bigger = mind if entries == len(mind.library.entries) else None
         bigger = bigger or Mind(grown(mind.library, entries), cache)
-        latency(bigger, short[:200])
         rows.append((entries, *latency(bigger, short), *latency(bigger, long)))
     return rows

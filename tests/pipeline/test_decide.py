@@ -128,6 +128,12 @@ def test_other_agencies_matters_are_signposted(mind: Mind) -> None:
     assert decision.signpost == "12333"
 
 
+def test_a_firm_word_points_away_even_from_a_likely_entry(mind: Mind) -> None:
+    asked = decide(mind, "户口本丢了可以离婚吗")
+    assert (asked.kind, asked.faq) == (Kind.UNKNOWN, "")
+    assert "婚姻登记" in asked.text
+
+
 def test_menus_lead_to_answers(mind: Mind) -> None:
     menu = decide(mind, "菜单")
     for option in menu.options:

@@ -144,3 +144,29 @@ def test_an_older_questions_button_is_stale(mind: Mind) -> None:
     assert pressed(mind, pick, first).fact == "H03"
     assert pressed(mind, pick, later).text == mind.speech.say("stale")
     assert pressed(mind, "pick-ZZ9ZZ-X999", later).text == mind.speech.say("stale")
+
+
+@pytest.mark.parametrize("text", ["谢啦老哥", "好 我明天去跑一趟", "知道咯 收到收到", "行嘞，拜拜"])
+def test_who_takes_leave_asks_nothing(mind: Mind, text: str) -> None:
+    _, last = talk(mind, ["身份证丢了怎么补", text])
+    assert last.kind is Kind.SMALLTALK, last.reasons
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("谢谢，那驾驶证呢", Kind.ANSWER),
+        ("好的，要多少钱", None),
+        ("谢谢 帮我转人工", Kind.HANDOFF),
+    ],
+)
+def test_who_thanks_and_asks_is_answered(mind: Mind, text: str, kind: Kind | None) -> None:
+    _, last = talk(mind, ["身份证丢了怎么补", text])
+    assert last.kind is not Kind.SMALLTALK
+    assert kind is None or last.kind is kind
+
+
+def test_what_names_no_other_thing_stays_with_the_entry(mind: Mind) -> None:
+    """A side of it and another person leave the topic as it was."""
+    first, second = talk(mind, ["没有结婚证的宝宝怎么上户口", "他爸不在怎么弄"])
+    assert first.candidates[0].faq == second.candidates[0].faq

@@ -1,17 +1,15 @@
-"""The index over all phrasings: three legs that each find candidates, and what they rest on.
+"""The index over all phrasings: the legs that each find candidates, and what they rest on.
 
-Lexical: character bigrams and words, weighted by rarity, an impact-ordered posting list a term,
-cut at a fixed length so that a query costs the same at two hundred entries and at two hundred
-thousand. Concepts: slots that a question and an entry share or contradict each other in. Fuzzy:
+Lexical (:mod:`postings`): character pairs and words, weighted by rarity. Concepts (:mod:`slots`):
+what a question and an entry share or contradict each other in. Taught: a linear model. Fuzzy:
 rapidfuzz over the phrasings of the few best, for typing errors and word order.
 """
 
 import math
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,41 +18,25 @@ from rapidfuzz import fuzz, process
 from jingxiaowei.content.model import FaqEntry, Library
 from jingxiaowei.content.normalise import compact
 from jingxiaowei.content.taught import FOREIGN, entry_columns
-from jingxiaowei.pipeline.answer.features import features
+from jingxiaowei.pipeline.answer.features import letters
+from jingxiaowei.pipeline.answer.postings import Family, Postings
+from jingxiaowei.pipeline.answer.query import Query, take_apart
+from jingxiaowei.pipeline.answer.ragged import Places
+from jingxiaowei.pipeline.answer.slots import COLUMNS, Slots
 from jingxiaowei.pipeline.answer.words import STOPWORDS, Tokenizer
 
-POSTINGS = 96  # kept a term, the heaviest first
 SHORTLIST = 8  # entries whose concepts are weighed
 FINALISTS = 5  # entries whose phrasings are compared one by one, of each way to choose them
-LONGEST = 300  # characters that are looked at; the caller says so when it cut
 
-_K1, _B = 1.2, 0.3
-QUESTION_MARKS = frozenset(
-    """
-    怎么 咋 如何 怎样 吗 么 嘛 哪 多少 几 什么 啥 是否 能不能 可不可以 可以 可否 能否 需要 要不要
-    行不行 该 求 请问 想问 咨询 想 阿可以 是不是 会不会 有没有
-    """.split()
-)
 _EXACT = 9.0  # a question written just so is looked at, whatever else is close
-# A narrative's other clauses still count, but its question decides.
-_ASIDE = 0.4
-_BEFORE = 0.5
 _FAR = 8.0  # in logarithms: an entry so far behind the favourite is out of the question
-_WORTH = {"object": 1.0, "action": 0.7, "aspect": 0.35, "person": 0.5}
+# What the first legs are worth before the judge has weighed them: who is a finalist.
+_ROUGH = np.array([1.0, 1.0, 1.0, -1.0, -0.3, -0.3, -0.3, *([0.0] * (COLUMNS - 5))])
+_LONG = 60  # characters
+_COMPARED = 60  # characters; a longer text is compared clause by clause
+_CLAUSES = 5
 
 Vector = NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True)
-class Query:
-    """A resident's text, taken apart once. Terms carry the weight of their clause."""
-
-    text: str
-    clauses: tuple[tuple[str, float], ...]
-    grams: dict[str, float]
-    words: dict[str, float]
-    concepts: dict[str, float]
-    features: dict[str, float]
 
 
 class Leg(StrEnum):
@@ -69,148 +51,64 @@ class Leg(StrEnum):
     UNSAID_OBJECT = "unsaid_object"
     UNSAID_ACTION = "unsaid_action"
     UNSAID_PERSON = "unsaid_person"
+    # What the question mentions and the entry knows nothing of, besides objects.
+    STRANGE_ACTION = "strange_action"
+    STRANGE_ASPECT = "strange_aspect"
+    STRANGE_PERSON = "strange_person"
+    OBJECTS = "objects"  # the share of the question's objects that the entry knows
+    AWAY = "away"  # how far the question's objects are at home in another domain than the entry
     GENERAL = "general"  # the entry answers when only the thing is named, and nothing conflicts
     FUZZY = "fuzzy"  # the closest phrasing's similarity
     EXACT = "exact"  # a phrasing is the question, letter for letter
     TAUGHT = "taught"  # how far the taught leg puts it behind its favourite: 0, down to -1
     SURE = "sure"  # how sure the taught leg is of its favourite
     OURS = "ours"  # the share of what the taught leg believes that is no foreign matter
+    LONG = "long"  # the taught leg once more, the heavier the longer the text
 
 
-class Evidence(NamedTuple):
-    """What speaks for one entry: a number for each :class:`Leg`, and the closest phrasing."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Close:
+    """How close each finalist's phrasings come to what was typed."""
 
-    entry: int
-    legs: tuple[float, ...]
-    phrasing: str
+    ratios: Vector  # by phrasing, all finalists' one behind the other
+    starts: Places  # by finalist, where its phrasings begin
+    texts: Sequence[str]
+
+    def nearest(self, finalist: int) -> tuple[str, float]:
+        """A finalist's closest phrasing, empty where nothing was compared, and its similarity."""
+        if not len(self.ratios):
+            return "", 0.0
+        first = int(self.starts[finalist])
+        last = self.starts[finalist + 1] if finalist + 1 < len(self.starts) else len(self.ratios)
+        ratios = self.ratios[first:last]
+        nearest = int(ratios.argmax())
+        return self.texts[first + nearest], float(ratios[nearest])
 
 
-class Found(NamedTuple):
-    """The finalists in no particular order, and the foreign matter that was taught and comes
-    closest, with its share of belief: ``12348`` or a kind; empty where none does."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Found:
+    """The finalists in no particular order, with a number for each :class:`Leg`, and the foreign
+    matter that was taught and comes closest, with its share of belief: ``12348`` or a kind; empty
+    where none does."""
 
-    finalists: list[Evidence]
+    entries: tuple[int, ...]
+    legs: Vector  # finalists × legs
+    close: Close
     foreign: str = ""
     belief: float = 0.0
 
 
-def bigrams(text: str) -> Iterable[str]:
-    """Character pairs; a text of one character is its own."""
-    return (text[i : i + 2] for i in range(len(text) - 1)) if len(text) > 1 else (text,)
-
-
-class _Family:
-    """One family of terms: how rare each is, and the entries that hold it, heaviest first."""
-
-    def __init__(self, counts: Sequence[Counter[str]], sizes: Sequence[int], offset: int) -> None:
-        """``counts``: per entry, how many of its phrasings hold a term; ``sizes``: of how many."""
-        entries = max(len(counts), 1)
-        average = sum(sizes) / entries or 1.0
-        norm = [_K1 * (1 - _B + _B * n / average) for n in sizes]
-        by_term: dict[str, list[tuple[int, int]]] = defaultdict(list)
-        for entry, counter in enumerate(counts):
-            for term, count in counter.items():
-                by_term[term].append((entry, count))
-        self.unknown = math.log(1 + entries)  # the rarity of a term that no entry has
-        self.terms: dict[str, tuple[float, NDArray[np.intp], Vector]] = {}
-        for term, places in by_term.items():
-            rarity = math.log(1 + (entries - len(places) + 0.5) / (len(places) + 0.5))
-            # Saturates at 1: a term in most of an entry's phrasings is fully its own.
-            weighed = [
-                (rarity * min(1.0, c * (1 + _K1) / (c + norm[e]) / 1.8), e) for e, c in places
-            ]
-            if len(weighed) > POSTINGS:
-                weighed.sort(key=lambda pair: (-pair[0], pair[1]))
-                del weighed[POSTINGS:]
-            self.terms[term] = (
-                rarity,
-                np.array([offset + e for _, e in weighed], dtype=np.intp),
-                np.array([w for w, _ in weighed]),
-            )
-
-    def look_up(
-        self, terms: dict[str, float], where: list[NDArray[np.intp]], weights: list[Vector]
-    ) -> float:
-        """Add the query's postings to the lists; the weight of the query, known terms or not."""
-        total = 0.0
-        find = self.terms.get
-        for term, share in terms.items():
-            found = find(term)
-            if found is None:
-                total += share * self.unknown
-                continue
-            rarity, entries, weight = found
-            total += share * rarity
-            where.append(entries)
-            weights.append(weight if share == 1.0 else weight * share)
-        return total or 1.0
-
-
-class _Slots:
-    """Each entry's concepts, and how a question's concepts sit with them."""
-
-    def __init__(self, library: Library, profiles: Sequence[dict[str, float]]) -> None:
-        kinds = library.lexicon.kinds
-        # A concept that few entries have says more than one that many share (黄灯 than 罚款).
-        holders = Counter(slug for profile in profiles for slug in profile)
-        most = math.log(1 + len(profiles)) or 1.0
-        rare = {slug: math.log(1 + len(profiles) / (1 + holders[slug])) / most for slug in kinds}
-        self._worth = {slug: _WORTH[kind] * rare[slug] for slug, kind in kinds.items()}
-        self._object = {slug: rare[slug] for slug, kind in kinds.items() if kind == "object"}
-        self._profiles = profiles
-        self._declared = [
-            [
-                (kind, slug, 1 / len(slugs))
-                for kind, slugs in enumerate((c.object, c.action, c.person))
-                for slug in slugs
-            ]
-            for c in (entry.concepts for entry in library.entries)
-        ]
-
-    def prepare(self, concepts: dict[str, float]) -> list[tuple[str, float, float]]:
-        """The question's concepts, each with its worth, and its weight as a stranger."""
-        return [
-            (slug, weight * self._worth[slug], weight * self._object.get(slug, 0.0))
-            for slug, weight in concepts.items()
-        ]
-
-    def weigh(
-        self, asked: list[tuple[str, float, float]], said: dict[str, float], entry: int
-    ) -> tuple[float, ...]:
-        """Agreement, conflict, and what is unsaid of object, action and person."""
-        usual = self._profiles[entry].get
-        shared = total = against = 0.0
-        for slug, worth, strange in asked:
-            total += worth
-            share = usual(slug)
-            if share:
-                shared += worth * share
-            else:
-                against += strange
-        unsaid = [0.0, 0.0, 0.0]
-        for kind, slug, part in self._declared[entry]:
-            if slug not in said:
-                unsaid[kind] += part
-        return (shared / total if total else 0.0, min(1.0, against / 2), *unsaid)
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class _Belief:
-    """The taught leg's word: by entry how far behind the favourite (nan where it was not taught),
-    the favourites, how sure of the first, how sure that it is ours, and the foreign matter that
-    comes closest."""
+    """The taught leg's word: by column how far behind the favourite, the favourite entries, how
+    sure of the first, how sure that it is ours, and the foreign matter that comes closest."""
 
-    logs: Vector
-    favourites: tuple[int, ...]
-    sure: float
-    ours: float
-    foreign: str
-    share: float
-
-    def behind(self, entry: int, alike: float) -> float:
-        """0 for the favourite, down to -1; for an entry that was not taught, by its likeness."""
-        behind = float(self.logs[entry])
-        return (alike - 1.0) / 2 if math.isnan(behind) else max(-1.0, behind / _FAR)
+    behind: NDArray[np.float32]
+    favourites: tuple[int, ...] = ()
+    sure: float = 0.0
+    ours: float = 1.0
+    foreign: str = ""
+    share: float = 0.0
 
 
 class Index:
@@ -218,169 +116,185 @@ class Index:
 
     def __init__(self, library: Library, tokenizer: Tokenizer) -> None:
         self.taught = taught = library.taught
-        self._columns = entry_columns(taught, [entry.fact for entry in library.entries])
+        columns = entry_columns(taught, [entry.fact for entry in library.entries])
+        self._columns = columns.tolist()
+        self._known = np.flatnonzero(columns >= 0)  # the entries that were taught
+        self._known_columns = columns[self._known]
         self._foreign = [n for n, name in enumerate(taught.columns) if name.startswith(FOREIGN)]
+        self._matters = [taught.columns[n].removeprefix(FOREIGN) for n in self._foreign]
         self.entries: tuple[FaqEntry, ...] = library.entries
         self.kinds = library.lexicon.kinds
         self.tokenizer = tokenizer
-        self.texts = [
+        self._texts = [
             tuple(dict.fromkeys(compact(t) for t in (e.title, *e.phrasings))) for e in self.entries
         ]
-        self.exact = {text: n for n, texts in enumerate(self.texts) for text in texts}
-        self.profiles: list[dict[str, float]] = []
-        grams: list[Counter[str]] = []
-        words: list[Counter[str]] = []
-        concepts: list[Counter[str]] = []
-        for entry, texts in zip(self.entries, self.texts, strict=True):
-            in_grams: Counter[str] = Counter()
-            in_words: Counter[str] = Counter()
-            in_concepts: Counter[str] = Counter()
-            for text in texts:
-                tokens = tokenizer.words(text)
-                in_grams.update(set(bigrams(text)))
-                in_words.update({t for t in tokens if t not in STOPWORDS})
-                in_concepts.update({s.slug for s in tokenizer.spot(text, tokens)})
-            declared = dict.fromkeys(entry.concepts.all(), 1.0)
-            usual = {slug: min(1.0, 1.6 * n / len(texts)) for slug, n in in_concepts.items()}
-            self.profiles.append(usual | declared)
-            in_concepts.update(dict.fromkeys(declared, len(texts)))
-            grams.append(in_grams)
+        self._exact = {text: n for n, texts in enumerate(self._texts) for text in texts}
+        vocabulary: dict[str, int] = {}
+        slugs = {slug: n for n, slug in enumerate(self.kinds)}
+        sizes = [len(texts) for texts in self._texts]
+        words: list[Counter[int]] = []
+        concepts: list[Counter[int]] = []
+        used: list[Counter[str]] = []
+        for entry, texts in zip(self.entries, self._texts, strict=True):
+            in_words, in_concepts = _count(tokenizer, texts, vocabulary)
             words.append(in_words)
-            concepts.append(in_concepts)
-        sizes = [len(texts) for texts in self.texts]
-        # The families share one array of scores: each has its own stretch of it.
-        count = len(self.entries)
-        self._families = [
-            _Family(counts, sizes, n * count) for n, counts in enumerate((grams, words, concepts))
-        ]
-        self._slots = _Slots(library, self.profiles)
+            used.append(in_concepts)
+            whole = dict.fromkeys(entry.concepts.all(), len(texts))
+            held = in_concepts + Counter(whole)
+            concepts.append(Counter({slugs[s]: n for s, n in held.items()}))
+        grams, family = _gram_family(self._texts)
+        self._postings = Postings(
+            grams,
+            (family, _family(words, len(vocabulary)), _family(concepts, len(slugs))),
+            sizes,
+        )
+        _, first_word, first_concept = self._postings.offsets
+        self._words = {word: first_word + n for word, n in vocabulary.items()}
+        self._concepts = {slug: first_concept + n for slug, n in slugs.items()}
+        self._sizes = np.array(sizes, dtype=np.intp)
+        self.slots = Slots(library, used, sizes)
         self._general = [float(entry.general) for entry in self.entries]
 
     def query(self, text: str, before: str = "") -> Query:
-        """Take a text apart; only the first :data:`LONGEST` characters are looked at.
-
-        ``before`` is what a follow-up follows: it counts, but what is asked now counts more.
-        """
-        parts = self.tokenizer.clauses(text[:LONGEST])
-        asking = [any(mark in part.text for mark in QUESTION_MARKS) for part in parts]
-        if not any(asking) or before:
-            asking = [True] * len(parts)
-        weighed = [
-            *((part, _BEFORE) for part in self.tokenizer.clauses(before)),
-            *((part, 1.0 if asks else _ASIDE) for part, asks in zip(parts, asking, strict=True)),
-        ]
-        grams: dict[str, float] = {}
-        words: dict[str, float] = {}
-        concepts: dict[str, float] = {}
-        for part, weight in sorted(weighed, key=lambda pair: pair[1]):  # the heavier one stays
-            grams.update(dict.fromkeys(bigrams(part.text), weight))
-            words.update({word: weight for word in part.words if word not in STOPWORDS})
-            concepts.update({s.slug: weight for s in part.spotted})
-        return Query(
-            "".join(part.text for part, _ in weighed),
-            tuple((part.text, weight) for part, weight in weighed),
-            grams,
-            words,
-            concepts,
-            features(part for part, _ in weighed),
-        )
+        """Take a text apart; see :func:`take_apart`."""
+        return take_apart(self.tokenizer, text, before)
 
     def search(self, query: Query) -> Found:
         """The finalists with what each leg says."""
-        size = len(self.entries)
-        if not size or not query.text:
-            return Found([])
-        where: list[NDArray[np.intp]] = []
-        weights: list[Vector] = []
-        terms = (query.grams, query.words, query.concepts)
-        totals = [
-            family.look_up(leg, where, weights)
-            for family, leg in zip(self._families, terms, strict=True)
-        ]
-        if not where:
-            return Found([])
-        found = np.bincount(np.concatenate(where), np.concatenate(weights), 3 * size)
-        scores = found.reshape(3, size) / np.array(totals)[:, None]
-        base = scores.sum(axis=0)
-        exact = self.exact.get(query.text)
-        if exact is not None:
-            base[exact] += _EXACT
-        belief = self._believe(query)
-        count = min(SHORTLIST, size)
-        shortlist = dict.fromkeys(np.argpartition(base, size - count)[size - count :].tolist())
-        shortlist |= dict.fromkeys(belief.favourites)
-        asked = self._slots.prepare(query.concepts)
-        roughly = []
-        for entry in shortlist:
-            grams, words = float(scores[0, entry]), float(scores[1, entry])
-            slots = self._slots.weigh(asked, query.concepts, entry)
-            conflict = slots[1]
-            rough = grams + words + slots[0] - conflict - 0.3 * (slots[2] + slots[3] + slots[4])
-            if entry == exact:
-                rough += _EXACT
-            general = 0.0 if conflict else self._general[entry]
-            roughly.append((rough, entry, (grams, words, *slots, general)))
-        roughly.sort(reverse=True)
-        favourites = set(belief.favourites)
-        finalists = roughly[:FINALISTS]
-        finalists += [row for row in roughly[FINALISTS:] if row[1] in favourites]
-        close = self._fuzzy(query, [entry for _, entry, _ in finalists])
-        return Found(
-            [
-                Evidence(
-                    entry,
-                    (
-                        *legs,
-                        ratio,
-                        float(entry == exact),
-                        belief.behind(entry, max(ratio, legs[0])),
-                        belief.sure,
-                        belief.ours,
-                    ),
-                    phrasing,
-                )
-                for (_, entry, legs), (ratio, phrasing) in zip(finalists, close, strict=True)
-            ],
-            belief.foreign,
-            belief.share,
+        nowhere = self._postings.nowhere
+        terms = self._postings.look_up(
+            query.grams,
+            query.gram_weights,
+            ([self._words.get(word, nowhere) for word in query.words], [*query.words.values()]),
+            ([self._concepts[slug] for slug in query.concepts], [*query.concepts.values()]),
         )
+        belief = self._believe(query)
+        exact = self._exact.get(query.text, -1)
+        besides = (exact, *belief.favourites) if exact >= 0 else belief.favourites
+        entries, scores = self._postings.best(terms, SHORTLIST, besides)
+        if not len(entries):
+            return _NOTHING
+        known = np.empty((len(entries), _ROUGH.size))
+        known[:, :2] = scores[:, :2]  # the concepts' own scores only help to find
+        known[:, 2:] = self.slots.weigh(query.concepts, entries)
+        rough = known @ _ROUGH
+        if exact >= 0:
+            rough[entries == exact] += _EXACT
+        order = np.lexsort((entries, rough))[::-1].tolist()
+        named = entries.tolist()
+        places = order[:FINALISTS]
+        places += [place for place in order[FINALISTS:] if named[place] in belief.favourites]
+        finalists = [named[place] for place in places]
+        close, ratios = self._compare(query, finalists)
+        conflicts = known[places, 3].tolist()
+        alike = np.maximum(known[places, 0], ratios).tolist()
+        behinds = [self._behind(belief, *one) for one in zip(finalists, alike, strict=True)]
+        legs = np.empty((len(places), len(Leg)))
+        legs[:, : _ROUGH.size] = known[places]
+        long = min(1.0, len(query.text) / _LONG)
+        legs[:, _ROUGH.size :] = [
+            (
+                0.0 if conflict else self._general[entry],
+                ratio,
+                entry == exact,
+                behind,
+                belief.sure,
+                belief.ours,
+                behind * long,
+            )
+            for entry, ratio, conflict, behind in zip(
+                finalists, ratios.tolist(), conflicts, behinds, strict=True
+            )
+        ]
+        return Found(tuple(finalists), legs, close, belief.foreign, belief.share)
 
     def _believe(self, query: Query) -> _Belief:
-        """What the taught leg says, by entry instead of by column."""
-        size = len(self.entries)
+        """What the taught leg says."""
         if not self.taught.columns:
-            return _Belief(np.full(size, np.nan), (), 0.0, 1.0, "", 0.0)
-        weighed = self.taught.weigh(query.features)
-        known = np.flatnonzero(self._columns >= 0)
-        logs = np.full(size, np.nan)
-        logs[known] = weighed[self._columns[known]]
-        chances = np.exp(weighed)
+            return _Belief(np.zeros(0, dtype=np.float32))
+        logs, chances = self.taught.weigh(query.features)
         foreign, share, ours = "", 0.0, 1.0
         if self._foreign:
-            parts = chances[self._foreign]
-            closest = int(parts.argmax())
-            foreign = self.taught.columns[self._foreign[closest]].removeprefix(FOREIGN)
-            share, ours = float(parts[closest]), 1.0 - float(parts.sum())
-        if not len(known):
+            parts = chances[self._foreign].tolist()
+            share = max(parts)
+            ours = 1.0 - sum(parts)
+            foreign = self._matters[parts.index(share)]
+        if not len(self._known):
             return _Belief(logs, (), 0.0, ours, foreign, share)
-        order = known[np.argsort(-logs[known], kind="stable")[:FINALISTS]]
-        best = float(logs[order[0]])
-        return _Belief(logs - best, tuple(order.tolist()), math.exp(best), ours, foreign, share)
+        mine = logs[self._known_columns]
+        count = min(FINALISTS, len(mine))
+        order = mine.argpartition(len(mine) - count)[len(mine) - count :].tolist()
+        best = float(mine[order].max())
+        favourites = tuple(self._known[order].tolist())
+        return _Belief(logs - best, favourites, math.exp(best), ours, foreign, share)
 
-    def _fuzzy(self, query: Query, entries: list[int]) -> list[tuple[float, str]]:
-        """For each entry its closest phrasing to the whole text or to a clause of it."""
-        asked = [query.text] if len(query.text) <= 60 else []
+    def _behind(self, belief: _Belief, entry: int, alike: float) -> float:
+        """0 for the favourite, down to -1; for an entry that was not taught, by its likeness."""
+        column = self._columns[entry]
+        return max(-1.0, float(belief.behind[column]) / _FAR) if column >= 0 else (alike - 1.0) / 2
+
+    def _compare(self, query: Query, entries: Sequence[int]) -> tuple[Close, Vector]:
+        """Each entry's phrasings with the whole text or with a clause of it; the closest's."""
+        asked = [query.text] if len(query.text) <= _COMPARED else []
         if len(query.clauses) > 1:
-            asked += [part for part, weight in query.clauses if weight == 1.0 and len(part) > 3][:5]
+            main = [part for part, weight in query.clauses if weight == 1.0 and len(part) > 3]
+            asked += main[:_CLAUSES]
         if not asked:
-            return [(0.0, "")] * len(entries)
-        choices = [text for entry in entries for text in self.texts[entry]]
-        table = process.cdist(asked, choices, scorer=fuzz.ratio).max(axis=0)
-        results, at = [], 0
-        for entry in entries:
-            texts = self.texts[entry]
-            part = table[at : at + len(texts)]
-            at += len(texts)
-            nearest = int(part.argmax())
-            results.append((float(part[nearest]) / 100, texts[nearest]))
-        return results
+            return _NOTHING.close, np.zeros(len(entries))
+        texts = [text for entry in entries for text in self._texts[entry]]
+        lengths = self._sizes[entries]
+        starts = lengths.cumsum() - lengths
+        ratios = process.cdist(asked, texts, scorer=fuzz.ratio).max(axis=0) / 100
+        return Close(ratios, starts, texts), np.maximum.reduceat(ratios, starts)
+
+
+_NOTHING = Found(
+    (),
+    np.zeros((0, len(Leg))),
+    Close(np.zeros(0), np.zeros(0, dtype=np.intp), ()),
+)
+
+
+def _count(
+    tokenizer: Tokenizer, texts: Iterable[str], vocabulary: dict[str, int]
+) -> tuple[Counter[int], Counter[str]]:
+    """In how many of some texts each word and each concept stands; new words get their number."""
+    words: Counter[int] = Counter()
+    concepts: Counter[str] = Counter()
+    for text in texts:
+        tokens = tokenizer.words(text)
+        words.update(
+            {vocabulary.setdefault(t, len(vocabulary)) for t in tokens if t not in STOPWORDS}
+        )
+        concepts.update({s.slug for s in tokenizer.spot(text, tokens)})
+    return words, concepts
+
+
+def _family(counts: Sequence[Counter[int]], size: int) -> Family:
+    """Counted terms by entry as one array each."""
+    lengths = [len(counter) for counter in counts]
+    return Family(
+        np.fromiter((term for counter in counts for term in counter), dtype=np.intp),
+        np.repeat(np.arange(len(counts)), lengths),
+        np.fromiter((n for counter in counts for n in counter.values()), dtype=np.float64),
+        size,
+    )
+
+
+def _gram_family(texts: Sequence[Sequence[str]]) -> tuple[NDArray[np.uint64], Family]:
+    """The character pairs of all phrasings in order, and which entry has them how often."""
+    everything = [text for phrasings in texts for text in phrasings]
+    found = letters(everything)
+    lengths = [len(text) + 1 for text in everything]
+    owners = np.repeat(np.arange(len(everything)), lengths)[:-2][found.joined]
+    lone = [n for n, text in enumerate(everything) if len(text) == 1]
+    alone = np.array([ord(everything[n]) for n in lone], dtype=np.uint64)
+    keys = np.concatenate((found.pairs, alone))
+    grams, terms = np.unique(keys, return_inverse=True)
+    count = len(everything)
+    held = np.unique(terms * count + np.concatenate((owners, np.array(lone, dtype=np.intp))))
+    entry = np.repeat(np.arange(len(texts)), [len(phrasings) for phrasings in texts])
+    pairs, counts = np.unique(held // count * len(texts) + entry[held % count], return_counts=True)
+    return grams, Family(
+        pairs // len(texts), pairs % len(texts), counts.astype(np.float64), len(grams)
+    )

@@ -10,10 +10,12 @@ stand in ``lexicon/judge.yaml``.
 import math
 from dataclasses import dataclass
 from functools import lru_cache
-from operator import mul
+
+import numpy as np
 
 from jingxiaowei.content.model import JudgeWeights
-from jingxiaowei.pipeline.answer.index import Evidence, Index, Leg, Query
+from jingxiaowei.pipeline.answer.index import Found, Index, Leg, Vector
+from jingxiaowei.pipeline.answer.query import Query
 from jingxiaowei.pipeline.reasons import Candidate, Reason
 
 # At least so sure to answer, to ask back; closer than that to the second and the resident is asked.
@@ -45,8 +47,8 @@ class Judge:
 
     def __init__(self, index: Index, weights: JudgeWeights) -> None:
         self.index = index
-        self._choice: tuple[float, ...] = tuple(weights.choice.get(leg, 0.0) for leg in Leg)
-        self._scope: tuple[float, ...] = tuple(weights.scope.get(leg, 0.0) for leg in Leg)
+        self._choice: Vector = np.array([weights.choice.get(leg, 0.0) for leg in Leg])
+        self._scope: Vector = np.array([weights.scope.get(leg, 0.0) for leg in Leg])
         self._bias = weights.bias
         # Residents ask the same short things again and again; the content of a judge never changes.
         self._known = lru_cache(_REMEMBERED)(self._rule_text)
@@ -55,46 +57,47 @@ class Judge:
         """The best entries for a text; a short one is remembered."""
         return self._known(text) if len(text) <= _SHORT else self._rule_text(text)
 
+    def forget(self) -> None:
+        """Remember no ruling: who measures asks the same again."""
+        self._known.cache_clear()
+
     def _rule_text(self, text: str) -> Ruling:
         return self.rule(self.index.query(text))
 
     def rule(self, query: Query) -> Ruling:
         """The best entries for a question."""
-        search = self.index.search(query)
-        found = [(self._weigh(e), e) for e in search.finalists]
-        if not found:
+        found = self.index.search(query)
+        if not found.entries:
             return Ruling((), ())
-        found.sort(key=lambda pair: (-pair[0], pair[1].entry))
-        top, best = found[0]
-        odds = [math.exp(total - top) for total, _ in found]
-        sure = self._in_scope(best) / sum(odds)
-        entries = self.index.entries
+        totals = (found.legs @ self._choice).tolist()
+        order = sorted(range(len(totals)), key=lambda n: (-totals[n], found.entries[n]))
+        best = order[0]
+        odds = [math.exp(total - totals[best]) for total in totals]
+        sure = self._in_scope(found.legs[best]) / sum(odds)
         candidates = []
-        for share, (_, evidence) in zip(odds[:SHOWN], found, strict=False):
-            entry = entries[evidence.entry]
-            candidates.append(Candidate(entry.id, entry.fact, round(sure * share, 4), entry.title))
-        return Ruling(tuple(candidates), self._explain(query, best), search.foreign, search.belief)
+        for place in order[:SHOWN]:
+            entry = self.index.entries[found.entries[place]]
+            score = round(sure * odds[place], 4)
+            candidates.append(Candidate(entry.id, entry.fact, score, entry.title))
+        reasons = self._explain(query, found, best)
+        return Ruling(tuple(candidates), reasons, found.foreign, found.belief)
 
-    def _weigh(self, evidence: Evidence) -> float:
-        total: float = sum(map(mul, self._choice, evidence.legs))
-        return total
-
-    def _in_scope(self, best: Evidence) -> float:
+    def _in_scope(self, legs: Vector) -> float:
         """The probability that the question is one of ours."""
-        return 1 / (1 + math.exp(-self._bias - sum(map(mul, self._scope, best.legs))))
+        return 1 / (1 + math.exp(-self._bias - float(legs @ self._scope)))
 
-    def _explain(self, query: Query, best: Evidence) -> tuple[Reason, ...]:
-        profile, kinds = self.index.profiles[best.entry], self.index.kinds
-        shared = [slug for slug in query.concepts if profile.get(slug)]
-        strange = [s for s in query.concepts if not profile.get(s) and kinds[s] == "object"]
-        legs = dict(zip(Leg, best.legs, strict=True))
+    def _explain(self, query: Query, found: Found, best: int) -> tuple[Reason, ...]:
+        known, kinds = self.index.slots.knows(found.entries[best]), self.index.kinds
+        shared = [slug for slug in query.concepts if slug in known]
+        strange = [s for s in query.concepts if s not in known and kinds[s] == "object"]
+        grams, words, concepts = found.legs[best, :3].tolist()
         reasons = []
         if shared:
             reasons.append(Reason("answer", f"概念：{'、'.join(shared)}"))
         if strange:
             reasons.append(Reason("answer", f"不合的概念：{'、'.join(strange)}"))
-        if best.phrasing:
-            near = f"最近的问法（{legs[Leg.FUZZY]:.0%}）：{best.phrasing}"
-            reasons.append(Reason("answer", near))
-        covered = "字 {:.2f} 词 {:.2f} 概念 {:.2f}".format(*best.legs)
+        near, likeness = found.close.nearest(best)
+        if near:
+            reasons.append(Reason("answer", f"最近的问法（{likeness:.0%}）：{near}"))
+        covered = f"字 {grams:.2f} 词 {words:.2f} 概念 {concepts:.2f}"
         return (*reasons, Reason("answer", covered))

@@ -6,8 +6,8 @@ and the question judged again.
 
 from dataclasses import dataclass
 
-from jingxiaowei.pipeline.answer.index import LONGEST
 from jingxiaowei.pipeline.answer.judge import Judge, Ruling
+from jingxiaowei.pipeline.answer.query import LONGEST
 from jingxiaowei.pipeline.answer.words import STOPWORDS
 from jingxiaowei.pipeline.reasons import Candidate
 

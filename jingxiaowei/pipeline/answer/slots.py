@@ -1,0 +1,119 @@
+"""Each entry's concepts, and how a question's concepts sit with them."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jingxiaowei.content.model import Domain, Library
+from jingxiaowei.pipeline.answer.ragged import Places, Ragged, ragged
+
+Vector = NDArray[np.float64]
+
+_WORTH = {"object": 1.0, "action": 0.7, "aspect": 0.35, "person": 0.5}
+_NOTHING = 1e-9  # what sums leave over
+_KINDS = {"object": 0, "action": 1, "aspect": 2, "person": 3}
+COLUMNS = 10  # what is known of an entry by its concepts
+_UNSAID = 3  # kinds whose silence counts: object, action, person
+
+
+class _Item(NamedTuple):
+    """A concept of an entry's: how usual it is there; what is lost where nobody says it."""
+
+    slug: int
+    share: float
+    kind: int
+    part: float
+
+
+class Slots:
+    """Every entry's usual concepts, 0 to 1 each, and those that it is declared to be about."""
+
+    def __init__(
+        self, library: Library, used: Sequence[Mapping[str, int]], sizes: Sequence[int]
+    ) -> None:
+        """``used``: by entry, in how many of its phrasings each concept stands; ``sizes``: of how
+        many."""
+        kinds = library.lexicon.kinds
+        self._slugs = tuple(kinds)
+        self._number = {slug: n for n, slug in enumerate(self._slugs)}
+        rows: list[list[_Item]] = []
+        for entry, counts, size in zip(library.entries, used, sizes, strict=True):
+            own = entry.concepts
+            share = {slug: min(1.0, 1.6 * n / size) for slug, n in counts.items()}
+            share |= dict.fromkeys(own.all(), 1.0)
+            declared = {
+                slug: (kind, 1 / len(slugs))
+                for kind, slugs in enumerate((own.object, own.action, own.person))
+                for slug in slugs
+            }
+            rows.append(
+                [
+                    _Item(self._number[slug], value, *declared.get(slug, (_UNSAID, 0.0)))
+                    for slug, value in share.items()
+                ]
+            )
+        items = [item for row in rows for item in row]
+        self._rows: Ragged = ragged([len(row) for row in rows])
+        self._usual: Places = np.array([item.slug for item in items], dtype=np.intp)
+        self._share: Vector = np.array([item.share for item in items], dtype=np.float64)
+        self._kind: Places = np.array([item.kind for item in items], dtype=np.intp)
+        self._part: Vector = np.array([item.part for item in items], dtype=np.float64)
+        # A concept that few entries have says more than one that many share (黄灯 than 罚款).
+        holders = np.bincount(self._usual, minlength=len(kinds))
+        most = math.log(1 + len(rows)) or 1.0
+        rare = np.log(1 + len(rows) / (1 + holders)) / most
+        self._worth: Vector = rare * np.array([_WORTH[kind] for kind in kinds.values()])
+        self._rare: Vector = rare
+        self._kinds: Places = np.array([_KINDS[kind] for kind in kinds.values()], dtype=np.intp)
+        # Where a thing is at home: its entries' share in each domain.
+        domains = {domain: n for n, domain in enumerate(Domain)}
+        self._domain: Places = np.array([domains[e.domain] for e in library.entries], dtype=np.intp)
+        owners = self._domain.repeat(self._rows.lengths())
+        home = np.zeros((len(kinds), len(domains)))
+        np.add.at(home, (self._usual, owners), 1.0)
+        self._home: Vector = home / np.maximum(holders, 1)[:, None]
+
+    def knows(self, entry: int) -> set[str]:
+        """The concepts that an entry's phrasings and its own slots name."""
+        first, last = self._rows.starts[entry : entry + 2].tolist()
+        return {self._slugs[n] for n in self._usual[first:last].tolist()}
+
+    def weigh(self, concepts: Mapping[str, float], entries: Places) -> Vector:
+        """How a question's concepts, each with its weight, sit with some entries.
+
+        A row an entry: agreement, conflict, what is unsaid of object, action and person, what is
+        strange to it of action, aspect and person, the share of the things that it knows, and how
+        far they are at home elsewhere.
+        """
+        count, kinds = len(entries), len(_KINDS)
+        numbers = np.array([self._number[slug] for slug in concepts], dtype=np.intp)
+        weight = np.zeros(len(self._slugs))
+        weight[numbers] = list(concepts.values())
+        worth, rare = weight * self._worth, weight * self._rare
+        places, lengths = self._rows.gather(entries)
+        owners, usual = np.arange(count).repeat(lengths), self._usual[places]
+        sitting = np.empty((count, COLUMNS))
+        sitting[:, 0] = np.bincount(owners, worth[usual] * self._share[places], count)
+        sitting[:, 0] /= float(worth.sum()) or 1.0
+        asked = np.bincount(self._kinds[numbers], rare[numbers], kinds)
+        known = np.bincount(owners * kinds + self._kinds[usual], rare[usual], count * kinds)
+        strange = asked - known.reshape(count, kinds)
+        strange[strange < _NOTHING] = 0.0
+        np.minimum(strange[:, 0] / 2, 1.0, out=sitting[:, 1])
+        silent = self._part[places] * (weight[usual] == 0)
+        parts = owners * (_UNSAID + 1) + self._kind[places]
+        unsaid = np.bincount(parts, silent, count * (_UNSAID + 1))
+        sitting[:, 2:5] = unsaid.reshape(count, _UNSAID + 1)[:, :_UNSAID]
+        np.minimum(strange[:, 1:], 1.0, out=sitting[:, 5:8])
+        things = numbers[self._kinds[numbers] == 0]
+        if len(things):
+            sitting[:, 8] = 1 - strange[:, 0] / asked[0]
+            sitting[:, 9] = (
+                1 - (self._home[things].sum(axis=0) / len(things))[self._domain[entries]]
+            )
+        else:
+            sitting[:, 8:] = 0.5  # who names nothing leaves it open
+        return sitting

@@ -231,6 +231,7 @@ def test_no_table_that_names_a_resident_is_forgotten() -> None:
     naming = {
         table.name
         for table in RESIDENT.metadata.tables.values()
-        if {"resident_id", "conversation_id", "kept_id", "alert_id"} & set(table.c.keys())
+        if {"resident_id", "conversation_id", "identity_id", "kept_id", "alert_id"}
+        & set(table.c.keys())
     }
     assert naming - {table.name for table in TOUCHED} == set()

@@ -19,6 +19,7 @@ from jingxiaowei.pipeline.decision import Decision, Need
 from jingxiaowei.pipeline.dialogue import Topic
 from jingxiaowei.pipeline.messages import Channel, Option
 from jingxiaowei.pipeline.rights_asked import Asked, Deed, RightAsked
+from jingxiaowei.services import tagging_rows as rows_of
 from jingxiaowei.services.audit import Audit, Event
 from jingxiaowei.services.choices import Choices
 from jingxiaowei.services.consents import Consents
@@ -132,13 +133,7 @@ class OwnRights:
         """Do the deeds of a batch, and put what the files say into its decisions."""
         asking = [effect for effect in effects if effect.decision and effect.decision.right]
         residents = {effect.thread.resident_id for effect in asking}
-        # In the order in which everybody takes them, before the audit's lock: no deadlock.
-        await connection.execute(
-            select(RESIDENT.c.id)
-            .where(RESIDENT.c.id.in_(residents))
-            .order_by(RESIDENT.c.id)
-            .with_for_update(key_share=True)
-        )
+        await rows_of.lock(connection, residents)
         for effect in asking:
             assert effect.decision is not None  # the list above holds no other
             thread = effect.thread

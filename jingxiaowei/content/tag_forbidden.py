@@ -126,7 +126,7 @@ def _word(look: _Look, text: str) -> str:
 
 
 def _sounds(text: str) -> list[int]:
-    return syllables.sounds(text).tolist()
+    return [int(sound) for sound in syllables.sounds(text)]
 
 
 def _spelt(sounds: Sequence[int]) -> str:

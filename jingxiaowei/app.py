@@ -210,7 +210,7 @@ def _wire(settings: Settings, database: Database, session: aiohttp.ClientSession
     )
     # Two turns a process on PostgreSQL: while one waits for the database, the other thinks.
     turns = [
-        Turn(Leases(database), ledger, content, roster, bell)
+        Turn(Leases(database), ledger, content, roster, bell, alerts.settled)
         for _ in range(1 if database.sqlite else 2)
     ]
     return House(

@@ -43,7 +43,7 @@ class Alarm:
 
     def look(self, text: str, known: Known) -> Screening:
         """The screening of a text, with what the conversation showed before."""
-        return self.screen.look(text, known.traces, known.now)
+        return self.screen.look(text, known.traces, known.now, known.settled)
 
     def speak(self, text: str, screening: Screening, known: Known) -> Decision | None:
         """The reply where fraud is the matter, or None."""

@@ -60,6 +60,7 @@ class Known:
         brief: the resident asked for short answers (大字简版).
         now: by which what the conversation showed before has faded.
         traces: what earlier messages showed of a script, oldest first.
+        settled: fingerprints of wordings that an officer found to be no fraud.
         by_officer: an officer writes, and forwards what reached somebody else.
         untold: the resident was not welcomed, and so has not been told of the rules.
     """
@@ -73,6 +74,7 @@ class Known:
     topic: Topic | None = None
     brief: bool = False
     traces: tuple[Trace, ...] = ()
+    settled: frozenset[str] = frozenset()
     by_officer: bool = False
     untold: bool = False
     privacy_page: str = "/privacy"

@@ -10,12 +10,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from jingxiaowei.pipeline.mask import holds_number
 from jingxiaowei.services.alerts_cases import Cases
 from jingxiaowei.services.alerts_rights import Act
+from jingxiaowei.services.alerts_rows import open_evidence
+from jingxiaowei.services.alerts_settled import Settled
 from jingxiaowei.services.alerts_steps import HELD, Steps, require_held
 from jingxiaowei.services.alerts_values import NOTE, AlertConflictError
 from jingxiaowei.services.bell import Stage
 from jingxiaowei.services.notices import Notices
 from jingxiaowei.services.officers import Signed
-from jingxiaowei.store.alert_tables import ALERT, AlertState, AlertVerdict
+from jingxiaowei.store.alert_tables import ALERT, EVIDENCE, AlertState, AlertVerdict
 from jingxiaowei.store.tables import AREA, OFFICER, Role
 
 _UNDO = timedelta(minutes=10)
@@ -35,8 +37,9 @@ class Closing:
 class AlertClosing:
     """The last steps. Each raises PermissionDeniedError, AlertMissingError, AlertConflictError."""
 
-    def __init__(self, steps: Steps, cases: Cases, notices: Notices) -> None:
+    def __init__(self, steps: Steps, cases: Cases, notices: Notices, settled: Settled) -> None:
         self._steps = steps
+        self._settled = settled
         self._cases = cases
         self._notices = notices
 
@@ -110,6 +113,7 @@ class AlertClosing:
                     verdict=None,
                     updated_at=now,
                 )
+                await self._settled.forget(connection, alert_id)
                 await self._steps.alerts.note(connection, alert_id, "reopened", now, officer.id)
                 await self._steps.bell.announce(connection, Stage.ALERTS)
         except IntegrityError:
@@ -145,6 +149,10 @@ class AlertClosing:
             updated_at=now,
             **found,
         )
+        if verdict is AlertVerdict.FALSE_ALARM:
+            rows = await connection.execute(select(EVIDENCE).where(EVIDENCE.c.alert_id == alert_id))
+            texts = [open_evidence(self._steps.database.cipher, row)[0] for row in rows]
+            await self._settled.keep(connection, alert_id, texts, now)
         await self._steps.alerts.note(
             connection, alert_id, "closed", now, officer.id, verdict=verdict.value
         )

@@ -11,6 +11,8 @@ from jingxiaowei.services.alerts_contacts import Contacts
 from jingxiaowei.services.alerts_pictures import AlertPictures
 from jingxiaowei.services.alerts_review import AlertReviews
 from jingxiaowei.services.alerts_rights import Rights
+from jingxiaowei.services.alerts_settled import Content as Minded
+from jingxiaowei.services.alerts_settled import Settled
 from jingxiaowei.services.alerts_speech import Content as Spoken
 from jingxiaowei.services.alerts_speech import Speech
 from jingxiaowei.services.alerts_steps import Steps
@@ -28,7 +30,7 @@ from jingxiaowei.services.roster import Content as Shelved
 from jingxiaowei.store.engine import Database
 
 
-class Content(Spoken, Shelved, Protocol):
+class Content(Spoken, Shelved, Minded, Protocol):
     """Whoever holds the content of the moment."""
 
 
@@ -47,6 +49,7 @@ class AlertHouse:
     watch: Watch  # a worker: run
     delivery: NoticeDelivery  # a worker: run
     taps: CardTaps  # the callback: take
+    settled: Settled  # the turn: current
 
 
 def build(
@@ -64,11 +67,12 @@ def build(
     alerts = Alerts(database, bell, content, speech, notices, cases)
     steps = Steps(database, bell, officers, Rights(audit), alerts)
     desk = AlertDesk(steps, notices, speech)
+    settled = Settled(database, content)
     return AlertHouse(
         alerts,
         Contacts(database, bell, content, alerts, notices),
         desk,
-        AlertClosing(steps, cases, notices),
+        AlertClosing(steps, cases, notices, settled),
         AlertBook(steps),
         AlertReviews(steps),
         AlertPictures(steps, media),
@@ -76,4 +80,5 @@ def build(
         Watch(database, bell, alerts, notices, speech),
         NoticeDelivery(database, bell, officers, notices, teller),
         CardTaps(database, bell, officers, desk, notices),
+        settled,
     )

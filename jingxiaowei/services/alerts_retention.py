@@ -15,9 +15,10 @@ from jingxiaowei.store.alert_tables import (
     EVIDENCE,
     NOTICE,
     RECEIPT,
+    SETTLED,
 )
 
-_PARTS = (EVIDENCE, ENTITY, BAND, EVENT, CONTACT, RECEIPT, NOTICE)
+_PARTS = (EVIDENCE, ENTITY, BAND, EVENT, CONTACT, RECEIPT, NOTICE, SETTLED)
 
 
 async def remove_alerts(connection: AsyncConnection, before: datetime, limit: int) -> int:

@@ -29,6 +29,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from jingxiaowei.errors import JingxiaoweiError
 from jingxiaowei.pipeline.messages import OutgoingKind
+from jingxiaowei.services import contact_relations
 from jingxiaowei.services import erasure_parts as parts
 from jingxiaowei.services.alerts_speech import Content
 from jingxiaowei.services.audit import Audit, Event
@@ -56,6 +57,7 @@ from jingxiaowei.store.file_tables import (
     RequestKind,
     RequestState,
 )
+from jingxiaowei.store.mirror_tables import WECOM_CONTACT
 from jingxiaowei.store.scrubbing import scrub
 from jingxiaowei.store.tables import (
     CONVERSATION,
@@ -83,6 +85,7 @@ TOUCHED = (
     ALERT,
     ENTITY,
     *parts.ALERT_TABLES,
+    WECOM_CONTACT,
     ERASURE_RECEIPT,
 )
 _ROUND = 10.0  # seconds between two looks for erasures that residents have confirmed
@@ -184,6 +187,7 @@ class Erasure:
             if farewell:
                 await self._require_confirmed(connection, resident_id)
             gone: Counter[str] = Counter(await remove_parts(connection, residents))
+            gone["contacts"] = await contact_relations.release(connection, residents, now)
             cipher = self._database.cipher
             gone.update(await parts.remove_messages(connection, cipher, conversations))
             gone.update(await parts.remove_alerts_of(connection, conversations))

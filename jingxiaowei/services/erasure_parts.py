@@ -21,6 +21,7 @@ from jingxiaowei.store.alert_tables import (
     EVIDENCE,
     NOTICE,
     RECEIPT,
+    SETTLED,
     AlertState,
     AlertVerdict,
 )
@@ -43,7 +44,7 @@ _SEALED = or_(
     ALERT.c.verdict == AlertVerdict.LOST,
     ALERT.c.lost_pending,
 )
-ALERT_TABLES: tuple[Table, ...] = (EVIDENCE, BAND, EVENT, CONTACT, RECEIPT, NOTICE)
+ALERT_TABLES: tuple[Table, ...] = (EVIDENCE, BAND, EVENT, CONTACT, RECEIPT, NOTICE, SETTLED)
 
 
 async def count_messages(

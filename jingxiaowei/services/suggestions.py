@@ -100,7 +100,7 @@ class Suggestions:
         self._content = content
         self._officers = officers
         self._rights = rights
-        self._raise = database.prepare(raising(database))
+        self._raise = raising(database)
 
     @property
     def _taxonomy(self) -> Taxonomy:
@@ -115,22 +115,21 @@ class Suggestions:
         not be noted at that age or against a refused consent.
         """
         taxonomy, cipher = self._taxonomy, self._database.cipher
-        await self._raise.run(
-            connection,
-            [
-                {
-                    "resident": each.resident_id,
-                    "slug": each.tag,
-                    "from_where": each.source[:60],
-                    "words": cipher.seal(QUOTE, mask(each.quote)[:_QUOTE_CHARACTERS]),
-                    "message": each.inbox_id,
-                    "at": now,
-                    "teens": taxonomy.by_slug[each.tag].minors,
-                }
-                for each in raised
-                if each.tag in taxonomy.by_slug
-            ],
-        )
+        rows = [
+            {
+                "resident": each.resident_id,
+                "slug": each.tag,
+                "from_where": each.source[:60],
+                "words": cipher.seal(QUOTE, mask(each.quote)[:_QUOTE_CHARACTERS]),
+                "message": each.inbox_id,
+                "at": now,
+                "teens": taxonomy.by_slug[each.tag].minors,
+            }
+            for each in raised
+            if each.tag in taxonomy.by_slug
+        ]
+        if rows:
+            await connection.execute(self._raise, rows)
 
     async def propose(
         self,

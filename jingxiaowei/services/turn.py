@@ -23,6 +23,7 @@ from jingxiaowei.pipeline.decide import Mind
 from jingxiaowei.pipeline.decision import Decision, Kind, Known, Need
 from jingxiaowei.pipeline.messages import SPOKEN, Channel, Incoming, MessageKind
 from jingxiaowei.pipeline.reasons import Reason
+from jingxiaowei.services.alerts_settled import Settled
 from jingxiaowei.services.bell import Bell, Stage, wait_for
 from jingxiaowei.services.codes import new_code
 from jingxiaowei.services.leases import Leases, Thread
@@ -66,6 +67,7 @@ class Turn:
     content: Content
     roster: Roster
     bell: Bell
+    settled: Settled
     name: str = field(default_factory=lambda: secrets.token_hex(8))
     _duty: _Duty = field(default_factory=_Duty)
 
@@ -75,11 +77,11 @@ class Turn:
         if not threads:
             return 0
         with TURN_SECONDS.time():
-            duty = await self._on_duty()
+            duty, settled = await self._on_duty(), await self.settled.current()
             mind = self.content.mind  # one content for the whole batch
             effects = []
             for thread in threads:
-                effects.append(self._handle(mind, thread, duty))
+                effects.append(self._handle(mind, thread, duty, settled))
                 await asyncio.sleep(0)  # thinking must not keep callbacks waiting
             await self.ledger.commit(self.name, effects)
         self.bell.ring(Stage.OUTBOX)
@@ -100,7 +102,7 @@ class Turn:
                     pause = 1.0
                 await wait_for(rung, pause)
 
-    def _handle(self, mind: Mind, thread: Thread, duty: Duty) -> Effects:
+    def _handle(self, mind: Mind, thread: Thread, duty: Duty, settled: frozenset[str]) -> Effects:
         """One resident's part of the batch."""
         holder, held_at = _holder(thread)
         spoken = [m for m in thread.messages if m.kind in _HANDLED]
@@ -121,6 +123,7 @@ class Turn:
             topic=thread.topic,
             brief=thread.brief,
             traces=thread.traces,
+            settled=settled,
             by_officer=officer is not None,
             untold=thread.untold and _is_person(thread),
         )

@@ -247,6 +247,15 @@ class OneTimeEntry(SQLModel, table=True):
     expires_at: datetime = moment()
 
 
+class SettledWording(SQLModel, table=True):
+    """本处已核实: a sentence of an alert that was closed as 虚惊, by its fingerprint."""
+
+    __tablename__ = "settled_wording"
+    mark: str = Field(primary_key=True, max_length=16)
+    alert_id: int = Field(primary_key=True, foreign_key="alert.id", sa_type=BigInteger, index=True)
+    at: datetime = moment()
+
+
 ALERT = core(Alert)
 EVIDENCE = core(AlertEvidence)
 ENTITY = core(AlertEntity)
@@ -256,6 +265,7 @@ EVENT = core(AlertEvent)
 CONTACT = core(AlertContact)
 RECEIPT = core(AlertReceipt)
 NOTICE = core(Notice)
+SETTLED = core(SettledWording)
 SESSION = core(ConsoleSession)
 LOCK = core(SignInLock)
 ENTRY = core(OneTimeEntry)

@@ -96,7 +96,7 @@ def make_spine(database: Database, mind: Mind, folder: Path = Path("unused")) ->
         content,
         bell,
         Inbox(database, bell),
-        Turn(Leases(database), ledger, content, roster, bell),
+        Turn(Leases(database), ledger, content, roster, bell, alerts.settled),
         Outbox(database, bell, senders),
         roster,
         officers,

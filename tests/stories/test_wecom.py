@@ -181,7 +181,7 @@ async def a_picture_is_kept_for_a_person(town: Town) -> None:
     town.fake.media["PICTURE"] = (PNG, "image/png")
     town.fake.fail_next("media/get", -1)
     await town.sends("wmPicture", "image", {"media_id": "PICTURE"})
-    assert (await town.hears("wmPicture")).text == town.line("image")
+    assert (await town.hears("wmPicture")).text.endswith(town.line("image"))
 
     async def tried() -> bool:
         return (await town.rows(MEDIA))[0].attempts > 0
@@ -214,7 +214,7 @@ async def a_picture_right_after_entering_is_not_lost(town: Town) -> None:
     town.fake.enters_session(ACCOUNT, "wmHasty")
     await town.sends("wmHasty", "image", {"media_id": "PICTURE"})
     await until(lambda: town.phone("wmHasty"), "the picture is acknowledged")
-    assert town.phone("wmHasty")[0].text == town.line("image")
+    assert town.phone("wmHasty")[0].text.endswith(town.line("image"))
     assert (await town.hears("wmHasty", 2)).text == town.line("image_unreadable")
     (ticket,) = await town.about(TICKET, "wmHasty")
     assert ticket.need == "image"

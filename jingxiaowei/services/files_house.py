@@ -17,7 +17,6 @@ from jingxiaowei.services.media import MediaKeeper
 from jingxiaowei.services.merging import Merging
 from jingxiaowei.services.minors import Minors
 from jingxiaowei.services.officers import Officers
-from jingxiaowei.services.own_file import OwnFiles
 from jingxiaowei.services.requests import Requests
 from jingxiaowei.services.suggestions import Suggestions
 from jingxiaowei.services.tag_reviews import TagReviews
@@ -39,7 +38,6 @@ class FileHouse:
     minors: Minors  # the ledger: heard
     erasure: Erasure  # a worker: run
     files: Files
-    own: OwnFiles  # the turn: 我的档案
     search: FileSearch
     requests: Requests
     merging: Merging
@@ -71,7 +69,6 @@ def build(
         Minors(database, audit, content, rights),
         Erasure(database, bell, content, audit, rights, media),
         files,
-        OwnFiles(database, audit, content, officers, files, consents),
         FileSearch(database, content, rights),
         Requests(database, audit, content, officers, rights),
         Merging(database, content, rights),

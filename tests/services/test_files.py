@@ -359,27 +359,3 @@ async def test_words_in_a_message_become_a_suggestion(filing: Filing) -> None:
     assert "会计" in waiting.quote
     assert await filing.suggestions.confirm(police, waiting.id, filing.now)
     assert (await filing.assignments())[0].ground is Ground.CONSENT
-
-
-async def test_residents_see_their_own_file(filing: Filing) -> None:
-    police, who = await filing.officer("陈国华"), await filing.resident()
-    await filing.agree(who, ConsentKind.CAREFUL)
-    await filing.tagging.apply(police, who, "finance_staff", WHY, filing.now)
-    await filing.tagging.apply(police, who, "elder_alone", WHY, filing.now)
-    await filing.choose(who, "pref_call")
-    await filing.house.files.note_contact(police, who, ContactKind.PHONE, "13800002210", filing.now)
-    await filing.house.files.open(police, who, Purpose.SERVICE, filing.now)
-    async with filing.database.write() as connection:
-        first = await filing.house.own.show(connection, who, filing.now)
-        full = await filing.house.own.show(connection, who, filing.now, careful=True)
-        copy = await filing.house.own.copy(connection, who, filing.now)
-    assert [(line.number, line.name, line.by) for line in first.lines] == [
-        (1, "财务人员", "民警陈国华"),
-        (2, "电话优先", "您自己"),
-    ]
-    assert (first.careful_hidden, full.careful_hidden, len(full.lines)) == (1, 0, 3)
-    assert full.lines[-1].until == "长期"
-    assert copy["联系方式"] == {"phone": ["13800002210"]}
-    assert [each["谁"] for each in copy["谁看过"]] == ["民警陈国华", "民警陈国华"]
-    assert copy["来信"][0]["内容"] == "你好"
-    assert len(copy["标签"]) == 3

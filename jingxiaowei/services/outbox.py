@@ -173,7 +173,21 @@ class Outbox:
                     attempts=OUTBOX.c.attempts + 1,
                 )
             )
-            return await self._parcels(connection, ids)
+            parcels = await self._parcels(connection, ids)
+            if lost := set(ids) - {parcel.id for parcel in parcels}:
+                # Without an identity there is no address: it ends here, and visibly.
+                await connection.execute(
+                    update(OUTBOX)
+                    .where(OUTBOX.c.id.in_(lost))
+                    .values(
+                        state=OutboxState.REFUSED,
+                        reason="the resident is not known",
+                        finished_at=now,
+                        leased_by=None,
+                        leased_until=None,
+                    )
+                )
+            return parcels
 
     async def _due(self, connection: AsyncConnection, now: datetime, limit: int) -> list[int]:
         """Rows to send now: the urgent first, then the oldest, and of each conversation only the

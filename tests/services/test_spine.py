@@ -138,6 +138,18 @@ async def test_a_refusal_ends_visibly(spine: Spine) -> None:
     assert "60020" in row.reason
 
 
+async def test_a_row_for_nobody_ends_visibly(spine: Spine) -> None:
+    await spine.inbox.receive([said("你好")])
+    await spine.turn.run_once()
+    async with spine.database.write() as connection:
+        await connection.execute(update(OUTBOX).values(conversation_id="of nobody"))
+    await spine.settle()
+    (row,) = await spine.rows(OUTBOX)
+    assert (row.state, row.leased_by) == (OutboxState.REFUSED, None)
+    assert "not known" in row.reason
+    assert not spine.far.calls
+
+
 async def test_texts_are_encrypted_at_rest(spine: Spine) -> None:
     await spine.inbox.receive([said("我是怪兽甲，明天天气如何", sender="openid-of-a-person")])
     await spine.settle()

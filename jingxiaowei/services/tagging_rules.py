@@ -103,6 +103,9 @@ def rule(
         raise TagConflictError(f"{_who(held, names)}已经记过“{tag.name}”。")
     in_the_way = conflicting(standing, tag, taxonomy)
     for each in in_the_way:
+        # Who may not see a careful tag is not told of it here, and does not end it.
+        if officer.role is not Role.POLICE and _guarded(each, taxonomy):
+            raise TagConflictError(f"“{tag.name}”和一项受保护的标签不能同时有，请找民警。")
         if each.tag not in noted.replace:
             name = taxonomy.by_slug[each.tag].name if each.tag in taxonomy.by_slug else each.tag
             raise TagConflictError(
@@ -115,6 +118,11 @@ def conflicting(standing: Standing, tag: Tag, taxonomy: Taxonomy) -> tuple[Held,
     """What stands on the file and cannot stand beside the tag."""
     others = taxonomy.conflicts(tag.slug)
     return tuple(held for slug, held in standing.current.items() if slug in others)
+
+
+def _guarded(held: Held, taxonomy: Taxonomy) -> bool:
+    known = taxonomy.by_slug.get(held.tag)
+    return known is None or known.careful
 
 
 def require_of_age(standing: Standing, tag: Tag, taxonomy: Taxonomy) -> None:

@@ -201,6 +201,22 @@ async def test_a_conflict_is_told_and_can_be_replaced(at_work: Hands) -> None:
     assert other not in tags
 
 
+async def test_a_careful_tag_in_the_way_is_for_police(hands: Hands, at_work: Hands) -> None:
+    path = file_of(at_work.site, "shen")
+    number = await suggested(at_work.site, path, "elder_alone")
+    await as_police(hands)
+    await hands.get(f"{path}?for=review")
+    await hands.post(f"{path}/suggestions/{number}/confirm", look="review")
+    await hands.get(await hands.site.link(hands.site.auxiliary))
+    await hands.get(f"{path}/tag?for=care")
+    note = {"look": "care", "tag": "multi_gen_home", "reason": "本人说的", "ground": "consent"}
+    for instead in ("", "elder_alone"):
+        page = await hands.post(f"{path}/tag", instead=instead, **note)
+        assert (hands.status, "请找民警" in page) == (409, True)
+        assert "换成" not in page
+    assert "elder_alone" in await current(hands.site, path)
+
+
 async def test_ending_and_keeping_a_tag(at_work: Hands) -> None:
     path = file_of(at_work.site, "ma")
     tags = await current(at_work.site, path)

@@ -30,6 +30,7 @@ from jingxiaowei.channels.wecom.kf_send import HEAD_BYTES
 from jingxiaowei.pipeline.decide import Mind
 from jingxiaowei.pipeline.decision import Kind
 from jingxiaowei.pipeline.messages import Channel, OutgoingKind
+from jingxiaowei.pipeline.reply import clip
 from jingxiaowei.services.curation import Curator
 from jingxiaowei.services.inbox import message_key
 from jingxiaowei.services.rehearsal import rehearse
@@ -229,7 +230,8 @@ async def soak(
                     await _end_leases(database)
                 await _settled(database, fake)
                 await product.end(signal.SIGTERM)
-                report = await _judge(database, fake, town)
+                rules = mind.speech.say("notice", unit=mind.library.unit_name)
+                report = await _judge(database, fake, town, f"{rules}\n")
         finally:
             await product.end(signal.SIGKILL)
     report.kills, report.seconds = kills, time.monotonic() - began
@@ -320,8 +322,11 @@ async def _settled(database: Database, fake: FakeWeCom) -> None:
         await asyncio.sleep(0.25)
 
 
-async def _judge(database: Database, fake: FakeWeCom, town: Town) -> Report:
-    """Compare what was said, what stands in the database, and what stands on the phones."""
+async def _judge(database: Database, fake: FakeWeCom, town: Town, rules: str) -> Report:
+    """Compare what was said, what stands in the database, and what stands on the phones.
+
+    ``rules``: what stands before a resident's first answer, and before no other.
+    """
     report = Report(len(town.said), 0)
     cipher = database.cipher
     async with database.read() as connection:
@@ -352,7 +357,7 @@ async def _judge(database: Database, fake: FakeWeCom, town: Town) -> Report:
             report.replies_doubled += 1
             report.details.append(f"doubled: {who} has {msgid}, which is no reply of ours")
         assert len(phone) == len(fake.delivered[who])  # a fake that delivers a msgid once only
-        size = 0
+        size = told = 0
         for row in sorted(rows, key=lambda row: row.id):
             size += 1
             if row.decision is None:  # answered with the burst's last message
@@ -371,10 +376,15 @@ async def _judge(database: Database, fake: FakeWeCom, town: Town) -> Report:
             report.replies_doubled += len(own) - 1 if own else 0
             if size == 1 and heard:
                 report.alone += 1
-                if heard[0].text != messages[row.id].answer:
+                answer = messages[row.id].answer
+                if heard[0].text not in (answer, clip(rules + answer)):
                     report.wrong += 1
                     report.details.append(f"wrong: {messages[row.id].text} → {heard[0].text[:60]}")
+            told += any(message.text.startswith(rules) for message in heard)
             size = 0
+        if told > 1:
+            report.replies_doubled += 1
+            report.details.append(f"doubled: {who} was told the rules {told} times")
         if size:
             report.replies_lost += 1
             report.details.append(f"reply lost: the last {size} messages of {who}")

@@ -381,8 +381,9 @@ async def running(settings: Settings) -> AsyncIterator[tuple[House, str]]:
 async def _seed(house: House) -> None:
     """The demo's residents, officers and alerts, and a sign-in for the console that works once."""
     await seed(house.inbox)
-    people = await alerts_samples.seed_officers(house.officers, house.roster)
-    if house.api is None:  # else officers' phones would ring for cases that are made up
+    alone = house.api is None  # else officers' phones would ring for cases that are made up
+    people = await alerts_samples.seed_officers(house.officers, house.roster, on_duty=alone)
+    if alone:
         await alerts_samples.seed_alerts(house.database, house.alerts)
         await files_samples.seed_files(house.database, house.inbox, house.files, people)
     house.demo_sign_in = await house.sign_ins.one_time(people[0].id, datetime.now(UTC))

@@ -59,8 +59,11 @@ _SAMPLES = (
 )
 
 
-async def seed_officers(officers: Officers, roster: Roster) -> list[Signed]:
-    """The demo's police and auxiliary, on duty from now; their passwords are nobody's."""
+async def seed_officers(officers: Officers, roster: Roster, on_duty: bool = True) -> list[Signed]:
+    """The demo's police and auxiliary; their passwords are nobody's.
+
+    ``on_duty``: from now on. Not where real residents write, who would be promised a person.
+    """
     now = datetime.now(UTC)
     people = []
     for account, role, area, name in _PEOPLE:
@@ -69,7 +72,8 @@ async def seed_officers(officers: Officers, roster: Roster) -> list[Signed]:
         except OfficerError:
             await officers.add(account, role, secrets.token_urlsafe(24), area, name)
             person = await officers.find(account)
-        await roster.add_shift(person.id, area, now, now + _SHIFT)
+        if on_duty:
+            await roster.add_shift(person.id, area, now, now + _SHIFT)
         people.append(person)
     return people
 

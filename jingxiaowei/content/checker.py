@@ -235,7 +235,7 @@ def _check_calendar(shelf: Shelf, today: date) -> None:
     """The national calendar is published year by year; without it only weekdays count."""
     try:
         chinese_calendar.is_workday(today)
-    except NotImplementedError:
+    except NotImplementedError:  # what the library raises for a year it does not hold
         text = f"还没有 {today.year} 年的放假安排：按周一到周五算，调休请写在这里"
         doc = shelf.places.get(("calendar", "calendar"))
         file = doc[0].file if doc else "calendar.yaml"

@@ -39,6 +39,7 @@ class Rehearsal:
             menu_id=menu_id,
         )
         desk = Desk(True, "", self._mind.library.desk().phone)
+        # Nothing is stored, so no ticket is opened: its code stands only in the rehearsed words.
         known = Known(today(), desk, code="XXXXX", topic=self._topic, brief=self._brief)
         decision = self._mind.decide([message], known)
         self._topic = decision.topic or self._topic

@@ -43,7 +43,7 @@ def is_workday(day: date, calendar: Calendar) -> bool:
         return False
     try:
         return bool(chinese_calendar.is_workday(day))
-    except NotImplementedError:  # the year's calendar is not known yet
+    except NotImplementedError:  # what the library raises for a year it does not hold
         return day.weekday() < 5
 
 

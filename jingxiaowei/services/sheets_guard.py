@@ -54,6 +54,7 @@ def opened(path: Path) -> Iterator[zipfile.ZipFile]:
         with zipfile.ZipFile(path) as book:
             _check_sizes(path, book.infolist())
             yield book
+    # NotImplementedError: zipfile does not know the compression, or the version needed.
     except (zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, EOFError):
         raise SheetError("文件坏了，打不开。请在 Excel 或 WPS 里另存为 .xlsx 再试。") from None
     except RuntimeError as error:

@@ -37,7 +37,7 @@ async def browser() -> AsyncIterator[Browser]:
     if path is None:
         if os.environ.get("JXW_REQUIRE_BROWSER") == "1":
             pytest.fail(MISSING)
-        pytest.skip(MISSING)
+        pytest.skip(MISSING)  # a developer without a browser; CI sets the variable and fails
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
         yield browser

@@ -60,6 +60,18 @@ class Settings(BaseSettings):
     wecom_api_base: str = "https://qyapi.weixin.qq.com"
 
     @property
+    def content_dirs(self) -> tuple[Path, ...]:
+        """Every folder of content: what is read, kept, and watched for edits."""
+        return (
+            self.faq_dir,
+            self.tags_dir,
+            self.scams_dir,
+            self.lexicon_dir,
+            self.county_dir,
+            self.voice_dir,
+        )
+
+    @property
     def console_url(self) -> str:
         """Where officers' cards lead; empty where the outside address is not known."""
         return f"{self.public_url.rstrip('/')}/console/" if self.public_url else ""

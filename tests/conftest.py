@@ -13,6 +13,7 @@ from pydantic import SecretStr
 from jingxiaowei.pipeline.decide import Mind
 from jingxiaowei.pipeline.messages import Channel, Incoming, MessageKind
 from jingxiaowei.services.curation import Curator
+from jingxiaowei.services.kept import NAME
 from jingxiaowei.settings import Settings
 from jingxiaowei.store.engine import Database
 
@@ -36,6 +37,35 @@ def postgres(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterat
     uri = server.get_uri()
     yield uri.replace("postgresql://", "postgresql+asyncpg://")
     server.cleanup()
+
+
+# Empties what a test has written and counts from one again; nobody is left from the test before.
+_EMPTY = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE datname = current_database() AND pid <> pg_backend_pid();
+DO $$
+DECLARE
+    part regclass;
+    used boolean;
+BEGIN
+    SET LOCAL session_replication_role = replica;
+    FOR part IN
+        SELECT oid FROM pg_class
+        WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace
+        AND relname <> 'alembic_version'
+    LOOP
+        EXECUTE format('SELECT EXISTS (SELECT FROM %s)', part) INTO used;
+        IF used THEN EXECUTE format('DELETE FROM %s', part); END IF;
+    END LOOP;
+    FOR part IN
+        SELECT oid FROM pg_class
+        WHERE relkind = 'S' AND relnamespace = 'public'::regnamespace
+    LOOP
+        EXECUTE format('ALTER SEQUENCE %s RESTART', part);
+    END LOOP;
+END
+$$
+"""
 
 
 @pytest.fixture(scope="session")
@@ -77,6 +107,29 @@ def _create(postgres: str, name: str, template: str = "template1") -> str:
     return url.set(database=name).render_as_string(hide_password=False)
 
 
+def _emptied(postgres: str, name: str, template: str) -> str:
+    """A database that is used again and again, for to make one takes half a second; its address."""
+    import asyncpg
+    from sqlalchemy.engine import make_url
+
+    url = make_url(postgres).set(database=name)
+
+    async def empty() -> bool:
+        try:
+            connection = await asyncpg.connect(
+                url.set(drivername="postgresql").render_as_string(hide_password=False)
+            )
+        except asyncpg.InvalidCatalogNameError:  # the first test, or one before took it away
+            return False
+        await connection.execute(_EMPTY)
+        await connection.close()
+        return True
+
+    if not asyncio.run(empty()):
+        return _create(postgres, name, template)
+    return url.render_as_string(hide_password=False)
+
+
 def _unused() -> str:
     return f"t{datetime.now(UTC).timestamp():.6f}".replace(".", "")
 
@@ -96,7 +149,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         shutil.copyfile(request.getfixturevalue("sqlite_template"), tmp_path / "test.db")
         return f"sqlite+aiosqlite:///{tmp_path}/test.db"
     template = request.getfixturevalue("postgres_template")
-    return _create(request.getfixturevalue("postgres"), _unused(), template)
+    return _emptied(request.getfixturevalue("postgres"), "emptied", template)
 
 
 @pytest.fixture
@@ -109,9 +162,11 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
-def settings(tmp_path: Path, database_url: str) -> Settings:
+def settings(tmp_path: Path, database_url: str, kept: Path) -> Settings:
     """Demo settings with the shipped content and everything else in the test's folder."""
-    return make_settings(tmp_path, database_url)
+    settings = make_settings(tmp_path, database_url)
+    bring(kept, settings.data_dir)
+    return settings
 
 
 def make_settings(tmp_path: Path, database_url: str, **more: Any) -> Settings:
@@ -127,10 +182,26 @@ def make_settings(tmp_path: Path, database_url: str, **more: Any) -> Settings:
 
 
 @pytest.fixture(scope="session")
-def mind(tmp_path_factory: pytest.TempPathFactory) -> Mind:
+def content_settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    return make_settings(tmp_path_factory.mktemp("content"), "sqlite+aiosqlite://")
+
+
+@pytest.fixture(scope="session")
+def mind(content_settings: Settings) -> Mind:
     """The shipped content, made ready once."""
-    folder = tmp_path_factory.mktemp("content")
-    return Curator(make_settings(folder, "sqlite+aiosqlite://")).load()
+    return Curator(content_settings).load()
+
+
+@pytest.fixture(scope="session")
+def kept(content_settings: Settings, mind: Mind) -> Path:
+    """The shipped content as the first start keeps it for the next."""
+    return content_settings.data_dir / NAME
+
+
+def bring(kept: Path, data_dir: Path) -> None:
+    """Have a start find what is kept, which saves it seconds."""
+    data_dir.mkdir(parents=True, exist_ok=True)
+    shutil.copy(kept, data_dir)
 
 
 def said(text: str, **more: Any) -> Incoming:

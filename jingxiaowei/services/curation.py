@@ -82,18 +82,7 @@ class Curator:
 
     async def watch(self) -> None:
         """Reload when a content file changes, for as long as the task lives."""
-        folders = {
-            folder
-            for folder in (
-                self._settings.faq_dir,
-                self._settings.lexicon_dir,
-                self._settings.county_dir,
-                self._settings.voice_dir,
-                self._settings.scams_dir,
-                self._settings.tags_dir,
-            )
-            if folder.is_dir()
-        }
+        folders = {folder for folder in self._settings.content_dirs if folder.is_dir()}
         async for _ in watchfiles.awatch(
             *folders, watch_filter=_is_content, debounce=400, recursive=True
         ):

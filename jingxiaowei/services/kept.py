@@ -14,7 +14,7 @@ import os
 import pickle
 import struct
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date
 from importlib.metadata import version
 from pathlib import Path
@@ -30,10 +30,14 @@ _ALIGNED = 64
 _HEAD = struct.Struct("<32sQ")  # the signature, and how long the pickle is that follows
 _CHUNK = 1 << 20
 log = logging.getLogger(__name__)
+Read = Callable[[Settings, date], Library]
 
 
-def kept_library(settings: Settings, today: date) -> Library:
+def kept_library(settings: Settings, today: date, read: Read = load_library) -> Library:
     """The checked content, from what is kept where the files have not changed since.
+
+    Args:
+        read: reads and checks the files, where they have.
 
     Raises:
         ContentError: something is broken; the text names each file and line.
@@ -42,7 +46,7 @@ def kept_library(settings: Settings, today: date) -> Library:
     key = hmac.digest(settings.secret_key.get_secret_value().encode(), _print(settings), "sha256")
     library = _read(path, key)
     if library is None:
-        library = load_library(settings, today)
+        library = read(settings, today)
         try:
             _write(path, key, library)
         except OSError as error:
@@ -56,14 +60,8 @@ def _print(settings: Settings) -> bytes:
     for word in (sys.version, version("pydantic"), version("numpy"), settings.unit_name):
         seen.update(f"{word}\0".encode())
     program = Path(jingxiaowei.content.__path__[0])
-    folders = (
-        settings.faq_dir,
-        settings.lexicon_dir,
-        settings.county_dir,
-        settings.voice_dir,
-        settings.scams_dir,
-    )
-    for file in (*sorted(program.glob("*.py")), *(f for d in folders for f in _files(d))):
+    contents = (file for folder in settings.content_dirs for file in _files(folder))
+    for file in (*sorted(program.glob("*.py")), *contents):
         content = file.read_bytes()
         seen.update(f"{file.absolute()}\0{len(content)}\0".encode())
         seen.update(content)

@@ -68,8 +68,7 @@ async def check(page: Page) -> None:
     assert measured["filled"] <= 1
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [360, 390, 1280])
+@pytest.mark.parametrize(("width", "scheme"), [(360, "dark"), (390, "light"), (1280, "light")])
 async def test_every_page(console: Console, scheme: Any, width: int) -> None:
     page = await console.open(width, police=True, color_scheme=scheme)
     await check(page)

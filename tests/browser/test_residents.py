@@ -14,8 +14,7 @@ from tests.services.alerting import PASSWORD
 pytestmark = pytest.mark.browser
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [360, 1280])
+@pytest.mark.parametrize(("width", "scheme"), [(360, "light"), (1280, "dark")])
 async def test_every_page(console: Console, scheme: Any, width: int) -> None:  # noqa: F811
     spine = console.site.alarm.spine
     await spine.inbox.receive([said("人工，我电话 13900001234", sender="sample-shen")])

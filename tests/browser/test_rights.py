@@ -10,15 +10,16 @@ from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Page, expect
 
 from jingxiaowei.app import running
-from tests.conftest import make_settings
+from tests.conftest import bring, make_settings
 
 pytestmark = pytest.mark.browser
 
 
 @pytest.fixture
-async def product(tmp_path: Path) -> AsyncIterator[str]:
+async def product(tmp_path: Path, kept: Path) -> AsyncIterator[str]:
     """The address of the whole product."""
     settings = make_settings(tmp_path, f"sqlite+aiosqlite:///{tmp_path}/test.db")
+    bring(kept, settings.data_dir)
     async with running(settings) as (_, address):
         yield address
 

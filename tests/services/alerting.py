@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -180,11 +181,16 @@ class Alarm:
         return self.now
 
 
+@cache
+def _deaf(mind: Mind) -> Mind:
+    """One that screens nothing: these tests bring screenings of their own making."""
+    fusion = Fusion(scale=1.0, shift=0.0, moving={"bias": 0.0}, alert=2.0, advise=2.0)
+    nothing = replace(mind.library.scams, scripts=(), exemptions=(), readings=(), fusion=fusion)
+    return Mind(replace(mind.library, scams=replace(nothing, wording=Wording())))
+
+
 async def make_alarm(database: Database, mind: Mind, folder: Path = Path("unused")) -> Alarm:
-    # The turn itself screens nothing here: these tests bring screenings of their own making.
-    deaf = Fusion(scale=1.0, shift=0.0, moving={"bias": 0.0}, alert=2.0, advise=2.0)
-    nothing = replace(mind.library.scams, scripts=(), exemptions=(), readings=(), fusion=deaf)
-    mind = Mind(replace(mind.library, scams=replace(nothing, wording=Wording())))
+    mind = _deaf(mind)
     spine, phones = make_spine(database, mind, folder), Phones()
     await spine.officers.sync_areas(mind.library)
     content = Content(mind)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from argon2 import PasswordHasher
 from sqlalchemy import select
 
 from jingxiaowei.content.model import Library
@@ -23,6 +24,9 @@ from jingxiaowei.services.outbox import Outbox
 from jingxiaowei.services.roster import Roster
 from jingxiaowei.services.turn import Turn
 from jingxiaowei.store.engine import Database
+
+# A real hash takes a third of a second on purpose; a test of something else need not wait for it.
+QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 
 
 class FarEnd:
@@ -82,7 +86,7 @@ class Spine:
 def make_spine(database: Database, mind: Mind, folder: Path = Path("unused")) -> Spine:
     """A spine; pictures lie in ``folder``, which only a test that keeps some has to give."""
     far, bell, content, audit = FarEnd(), Bell(database), Content(mind), Audit(database)
-    roster, officers = Roster(database, content), Officers(database, audit)
+    roster, officers = Roster(database, content), Officers(database, audit, QUICK)
     media = MediaKeeper(database, bell, folder, None)
     alerts = alerts_house.build(database, bell, content, audit, officers, NoTeller(), media)
     files = files_house.build(database, bell, content, audit, officers, media)

@@ -7,10 +7,10 @@ from subprocess import CompletedProcess
 
 from tests.fakes import FakeWeCom
 from tests.services.sheeting import excel, person, read_back
-from tests.stories.test_commands import PASSWORD, environment, one_sentence, run
+from tests.stories.test_commands import PASSWORD, environment, forker, one_sentence, run
 
 Run = Callable[..., CompletedProcess[str]]
-__all__ = ["environment", "run"]
+__all__ = ["environment", "forker", "run"]
 
 
 def add_officer(run: Run, name: str = "zhou", role: str = "police", *more: str) -> None:

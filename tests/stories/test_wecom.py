@@ -29,7 +29,7 @@ from jingxiaowei.store.tables import (
     Role,
     TicketState,
 )
-from tests.conftest import make_settings
+from tests.conftest import bring, make_settings
 from tests.fakes import FakeWeCom
 from tests.stories.conftest import ACCOUNT, Town, connected, until
 
@@ -520,8 +520,10 @@ async def what_is_no_callback_is_refused_and_not_stored(town: Town) -> None:
 
 
 @pytest.fixture
-def sqlite_settings(tmp_path: Path) -> Settings:
-    return make_settings(tmp_path, f"sqlite+aiosqlite:///{tmp_path}/data/test.db")
+def sqlite_settings(tmp_path: Path, kept: Path) -> Settings:
+    settings = make_settings(tmp_path, f"sqlite+aiosqlite:///{tmp_path}/data/test.db")
+    bring(kept, settings.data_dir)
+    return settings
 
 
 async def test_nothing_that_a_resident_said_is_readable_on_the_disk(

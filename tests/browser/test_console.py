@@ -122,6 +122,7 @@ async def test_by_keys_alone(console: Console) -> None:
     await page.keyboard.press("k")
     await page.keyboard.press("Enter")
     await expect(page).to_have_url(f"{console.site.url}/console/alerts/1")
+    await page.wait_for_load_state()  # the keys are the script's
     await page.keyboard.press("c")
     await expect(page.get_by_role("status").filter(has_text="我已认领")).to_be_visible()
     await page.keyboard.press("p")

@@ -3,8 +3,6 @@
 import asyncio
 import contextlib
 import gc
-import hmac
-import ipaddress
 import logging
 import signal
 import sys
@@ -17,8 +15,8 @@ from typing import Any
 import aiohttp
 import uvloop
 from aiohttp import web
-from prometheus_client import CONTENT_TYPE_LATEST, Gauge, generate_latest
 
+from jingxiaowei.channels import monitoring
 from jingxiaowei.channels.web import make_chat, make_privacy
 from jingxiaowei.channels.wecom import callback, cards, contacts
 from jingxiaowei.channels.wecom.api import WeComApi
@@ -68,7 +66,6 @@ from jingxiaowei.settings import Settings
 from jingxiaowei.store.engine import Database
 
 log = logging.getLogger(__name__)
-STALE_CONTENT = Gauge("jxw_content_edit_refused", "1 while the newest edit is not in force")
 
 
 @dataclass(slots=True)
@@ -265,6 +262,10 @@ def _api(settings: Settings, session: aiohttp.ClientSession, secret: str) -> WeC
     return WeComApi(session, settings.wecom_api_base, settings.wecom_corp_id, secret)
 
 
+async def _front(_request: web.Request) -> web.StreamResponse:
+    raise web.HTTPFound("/chat")
+
+
 def make_app(house: House) -> web.Application:
     """Every door of the process."""
     settings = house.settings
@@ -281,7 +282,9 @@ def make_app(house: House) -> web.Application:
         watch = house.contacts.watch
         on_event = contacts.on_event(watch.take, watch.choose, on_event)
     app.add_routes(callback.routes(codec, house.notice, house.inbox.receive, on_event))
-    app.add_routes(_service_routes(house))
+    token = settings.metrics_token.get_secret_value()
+    app.add_routes(monitoring.routes(house.not_ready, house.content, token))
+    app.router.add_get("/", _front)
     chat = ChatRoom(house.database, house.inbox, house.media, house.bell)
     app.add_subapp(
         "/chat",
@@ -300,52 +303,6 @@ def make_app(house: House) -> web.Application:
         make_console(settings, house.alerts, house.desk, house.sign_ins, house.bell),
     )
     return app
-
-
-def _service_routes(house: House) -> list[web.RouteDef]:
-    token = house.settings.metrics_token.get_secret_value()
-
-    async def home(_request: web.Request) -> web.StreamResponse:
-        raise web.HTTPFound("/chat")
-
-    async def healthz(_request: web.Request) -> web.Response:
-        return web.json_response({"ok": True})
-
-    async def readyz(_request: web.Request) -> web.Response:
-        reason = await house.not_ready()
-        if reason:
-            return web.json_response({"ok": False, "reason": reason}, status=503)
-        ready: dict[str, object] = {"ok": True, "entries": len(house.content.library.entries)}
-        if house.content.complaint:
-            ready["content"] = "the newest edit is broken and not in force, see the log"
-        return web.json_response(ready)
-
-    async def metrics(request: web.Request) -> web.Response:
-        if not (_from_here(request) or _bears(request, token)):
-            return web.Response(status=403, text="metrics are for this machine, or with a token")
-        STALE_CONTENT.set(bool(house.content.complaint))
-        response = web.Response(body=generate_latest())
-        response.headers["Content-Type"] = CONTENT_TYPE_LATEST
-        return response
-
-    return [
-        web.get("/", home),
-        web.get("/healthz", healthz),
-        web.get("/readyz", readyz),
-        web.get("/metrics", metrics),
-    ]
-
-
-def _from_here(request: web.Request) -> bool:
-    """Whether the request comes from this machine, and not through a proxy on it."""
-    if request.remote is None or "X-Forwarded-For" in request.headers:
-        return False
-    return ipaddress.ip_address(request.remote).is_loopback
-
-
-def _bears(request: web.Request, token: str) -> bool:
-    given = request.headers.get("Authorization", "").removeprefix("Bearer ")
-    return bool(token) and hmac.compare_digest(given.encode(), token.encode())
 
 
 @contextlib.asynccontextmanager

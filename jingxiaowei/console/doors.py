@@ -81,6 +81,7 @@ def _desk_routes(desk: DeskHouse) -> list[web.RouteDef]:
         web.post(rf"{_RESIDENT}/suggestions/{{number:\d{{1,18}}}}/decline", tags.decline),
         web.get("/work", work.work),
         web.post(r"/requests/{number:\d{1,18}}/{step:answer|refuse}", work.answer),
+        web.post(r"/replies/{number:\d{1,18}}/called", work.called),
         web.get("/tickets", work.tickets),
         web.get(r"/tickets/{number:\d{1,18}}", work.ticket),
         web.post(r"/tickets/{number:\d{1,18}}/{step:claim|release|close}", work.step),

@@ -347,9 +347,17 @@ async def test_a_request_is_answered_by_police(hands: Hands, at_work: Hands) -> 
     await hands.get("/console/work")
     page = await hands.post(f"/console/requests/{row.id}/refuse", text=" ")
     assert (hands.status, "写明理由" in page) == (400, True)
-    page = await hands.post(f"/console/requests/{row.id}/answer", text="已去掉“企业负责人”")
-    assert "答复记下了" in page
+    words = "已去掉“企业负责人”"
+    page = await hands.post(f"/console/requests/{row.id}/answer", text=words)
+    assert "本人会收到" in page
+    assert f"您的更正请求（编号 {code}）办好了，民警答复：{words}。" in page
+    page = await hands.post(f"/console/requests/{row.id}/answer", text="改了字", seen=words)
+    assert ("改了字。" in page, "答复在发" in page) == (True, False)
+    page = await hands.post(f"/console/requests/{row.id}/answer", text=words, seen=words)
+    assert "答复在发" in page
     assert code not in page
+    await site.alarm.spine.settle()
+    assert any(words in text for text in site.alarm.spine.far.texts("sample-ma"))
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 """受众: how many an expression finds, where they are, and why somebody is in or out."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,12 +13,9 @@ from jingxiaowei.pipeline.audience import Line
 from jingxiaowei.services.audiences import OTHERS, SMALLEST, Count
 from jingxiaowei.services.desk_house import DeskHouse
 from jingxiaowei.services.files_rights import ALLOWED, Act
-from jingxiaowei.services.files_values import Purpose
-from jingxiaowei.services.register import Sought
 from jingxiaowei.services.tagging_values import TagRefusedError
 
 _LONGEST = 2000
-_ID = re.compile(r"[0-9a-f]{32}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +45,7 @@ class AudiencePages:
         what = str(form.get("what", "count"))
         try:
             if what == "explain":
-                resident = await self._resident(request, whom)
+                resident = await self._desk.register.one(officer, whom, "圈人", now)
                 holds, lines = await audiences.explain(officer, text, resident, now)
                 return await self._show(request, text, whom=whom, holds=holds, lines=lines)
             if what == "save":
@@ -65,21 +61,6 @@ class AudiencePages:
             if Act.COUNT not in ALLOWED[officer.role]:
                 raise
             return await self._show(request, text, fault=str(refusal), status=403)
-
-    async def _resident(self, request: web.Request, whom: str) -> str:
-        """The resident of a number or a phone.
-
-        Raises:
-            TagRefusedError: there is none, or more than one.
-        """
-        if _ID.fullmatch(whom):
-            return whom
-        page = await self._desk.register.find(
-            officer_of(request), Sought(phone=whom), Purpose.OTHER, "圈人", datetime.now(UTC)
-        )
-        if len(page.found) != 1:
-            raise TagRefusedError("没找到这位居民，写档案里的编号或电话。")
-        return page.found[0].id
 
     async def _show(
         self,

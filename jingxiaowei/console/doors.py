@@ -97,6 +97,7 @@ def _desk_routes(desk: DeskHouse) -> list[web.RouteDef]:
         web.get("/tags", keeping.tags),
         web.get("/tags/surgery", moving.surgery),
         web.post("/tags/surgery", moving.preview),
+        web.post(r"/tags/surgeries/{number:\d{1,18}}/undo", moving.undo),
         web.get("/audience", audience.page),
         web.post("/audience", audience.ask),
         web.get("/handover", moving.handover),

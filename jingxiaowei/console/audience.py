@@ -8,6 +8,7 @@ from aiohttp import web
 
 from jingxiaowei.console.pages import officer_of, render
 from jingxiaowei.console.residents import may
+from jingxiaowei.content.tag_model import Taxonomy
 from jingxiaowei.errors import AudienceError, PermissionDeniedError
 from jingxiaowei.pipeline.audience import Line
 from jingxiaowei.services.audiences import OTHERS, SMALLEST, Count
@@ -20,7 +21,7 @@ _LONGEST = 2000
 
 @dataclass(frozen=True, slots=True)
 class _Bar:
-    """An area of the chart; ``share``: of the widest, in percent."""
+    """A line of a chart; ``share``: of the longest, in percent."""
 
     name: str
     count: int
@@ -84,7 +85,7 @@ class AudiencePages:
             "at": at,
             "said": said,
             "count": count,
-            "bars": _bars(count.by_area, areas) if count else (),
+            "charts": _charts(count, areas, self._desk.taxonomy) if count else (),
             "smallest": SMALLEST,
             "whom": whom,
             "holds": holds,
@@ -97,7 +98,19 @@ class AudiencePages:
         return render(request, "audience.html", context, status)
 
 
-def _bars(by_area: Mapping[str, int], names: Mapping[str, str]) -> tuple[_Bar, ...]:
-    widest = max(by_area.values(), default=1)
-    ordered = sorted(by_area.items(), key=lambda pair: (pair[0] == OTHERS, -pair[1]))
+def _charts(
+    count: Count, areas: Mapping[str, str], taxonomy: Taxonomy
+) -> tuple[tuple[str, str, tuple[_Bar, ...]], ...]:
+    """Caption, what a line is, lines; charts that have none are left out."""
+    groups = {group.slug: group.name for group in taxonomy.groups}
+    charts = (
+        ("按辖区", "辖区", _bars(count.by_area, areas)),
+        ("按标签大项（有其中一项，受保护的不算）", "大项", _bars(count.by_group, groups)),
+    )
+    return tuple(chart for chart in charts if chart[2])
+
+
+def _bars(counts: Mapping[str, int], names: Mapping[str, str]) -> tuple[_Bar, ...]:
+    widest = max(counts.values(), default=1)
+    ordered = sorted(counts.items(), key=lambda pair: (pair[0] == OTHERS, -pair[1]))
     return tuple(_Bar(names.get(slug, slug), n, round(100 * n / widest)) for slug, n in ordered)

@@ -1,6 +1,5 @@
 """受众: how many an expression finds, where they are, and why somebody is in or out."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -9,22 +8,20 @@ from aiohttp import web
 
 from jingxiaowei.console.pages import officer_of, render
 from jingxiaowei.console.residents import may
+from jingxiaowei.content.tag_model import Taxonomy
 from jingxiaowei.errors import AudienceError, PermissionDeniedError
 from jingxiaowei.pipeline.audience import Line
 from jingxiaowei.services.audiences import OTHERS, SMALLEST, Count
 from jingxiaowei.services.desk_house import DeskHouse
 from jingxiaowei.services.files_rights import ALLOWED, Act
-from jingxiaowei.services.files_values import Purpose
-from jingxiaowei.services.register import Sought
 from jingxiaowei.services.tagging_values import TagRefusedError
 
 _LONGEST = 2000
-_ID = re.compile(r"[0-9a-f]{32}")
 
 
 @dataclass(frozen=True, slots=True)
 class _Bar:
-    """An area of the chart; ``share``: of the widest, in percent."""
+    """A line of a chart; ``share``: of the longest, in percent."""
 
     name: str
     count: int
@@ -49,7 +46,7 @@ class AudiencePages:
         what = str(form.get("what", "count"))
         try:
             if what == "explain":
-                resident = await self._resident(request, whom)
+                resident = await self._desk.register.one(officer, whom, "圈人", now)
                 holds, lines = await audiences.explain(officer, text, resident, now)
                 return await self._show(request, text, whom=whom, holds=holds, lines=lines)
             if what == "save":
@@ -65,21 +62,6 @@ class AudiencePages:
             if Act.COUNT not in ALLOWED[officer.role]:
                 raise
             return await self._show(request, text, fault=str(refusal), status=403)
-
-    async def _resident(self, request: web.Request, whom: str) -> str:
-        """The resident of a number or a phone.
-
-        Raises:
-            TagRefusedError: there is none, or more than one.
-        """
-        if _ID.fullmatch(whom):
-            return whom
-        page = await self._desk.register.find(
-            officer_of(request), Sought(phone=whom), Purpose.OTHER, "圈人", datetime.now(UTC)
-        )
-        if len(page.found) != 1:
-            raise TagRefusedError("没找到这位居民，写档案里的编号或电话。")
-        return page.found[0].id
 
     async def _show(
         self,
@@ -103,7 +85,7 @@ class AudiencePages:
             "at": at,
             "said": said,
             "count": count,
-            "bars": _bars(count.by_area, areas) if count else (),
+            "charts": _charts(count, areas, self._desk.taxonomy) if count else (),
             "smallest": SMALLEST,
             "whom": whom,
             "holds": holds,
@@ -116,7 +98,19 @@ class AudiencePages:
         return render(request, "audience.html", context, status)
 
 
-def _bars(by_area: Mapping[str, int], names: Mapping[str, str]) -> tuple[_Bar, ...]:
-    widest = max(by_area.values(), default=1)
-    ordered = sorted(by_area.items(), key=lambda pair: (pair[0] == OTHERS, -pair[1]))
+def _charts(
+    count: Count, areas: Mapping[str, str], taxonomy: Taxonomy
+) -> tuple[tuple[str, str, tuple[_Bar, ...]], ...]:
+    """Caption, what a line is, lines; charts that have none are left out."""
+    groups = {group.slug: group.name for group in taxonomy.groups}
+    charts = (
+        ("按辖区", "辖区", _bars(count.by_area, areas)),
+        ("按标签大项（有其中一项，受保护的不算）", "大项", _bars(count.by_group, groups)),
+    )
+    return tuple(chart for chart in charts if chart[2])
+
+
+def _bars(counts: Mapping[str, int], names: Mapping[str, str]) -> tuple[_Bar, ...]:
+    widest = max(counts.values(), default=1)
+    ordered = sorted(counts.items(), key=lambda pair: (pair[0] == OTHERS, -pair[1]))
     return tuple(_Bar(names.get(slug, slug), n, round(100 * n / widest)) for slug, n in ordered)

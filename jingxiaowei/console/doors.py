@@ -9,6 +9,7 @@ from jingxiaowei.console.guard import Guard
 from jingxiaowei.console.keeping import KeepingPages
 from jingxiaowei.console.moving import MovingPages
 from jingxiaowei.console.pages import set_up
+from jingxiaowei.console.person_steps import PersonSteps
 from jingxiaowei.console.residents import ResidentPages
 from jingxiaowei.console.steps import AlertSteps
 from jingxiaowei.console.streams import Streams
@@ -61,7 +62,7 @@ _RESIDENT = r"/residents/{id:[0-9a-f]{32}}"
 
 def _desk_routes(desk: DeskHouse) -> list[web.RouteDef]:
     """Residents, what waits, tickets, and what admins and auditors keep."""
-    residents, tags = ResidentPages(desk), TagSteps(desk)
+    residents, tags, person = ResidentPages(desk), TagSteps(desk), PersonSteps(desk)
     work, keeping = WorkPages(desk), KeepingPages(desk)
     audience, moving = AudiencePages(desk), MovingPages(desk)
     return [
@@ -73,6 +74,12 @@ def _desk_routes(desk: DeskHouse) -> list[web.RouteDef]:
         web.post(f"{_RESIDENT}/contact", residents.contact),
         web.get(rf"{_RESIDENT}/said/{{number:\d{{1,18}}}}", residents.original),
         web.post(rf"{_RESIDENT}/said/{{number:\d{{1,18}}}}", residents.original),
+        web.post(f"{_RESIDENT}/contacts", person.contact),
+        web.post(f"{_RESIDENT}/place", person.place),
+        web.post(f"{_RESIDENT}/minor", person.minor),
+        web.get(f"{_RESIDENT}/merge", person.merging),
+        web.post(f"{_RESIDENT}/merge", person.merge),
+        web.post(rf"{_RESIDENT}/merges/{{number:\d{{1,18}}}}/undo", person.unmerge),
         web.get(f"{_RESIDENT}/tag", tags.picker),
         web.post(f"{_RESIDENT}/tag", tags.note),
         web.post(rf"{_RESIDENT}/tags/{{number:\d{{1,18}}}}/end", tags.end),
@@ -81,6 +88,7 @@ def _desk_routes(desk: DeskHouse) -> list[web.RouteDef]:
         web.post(rf"{_RESIDENT}/suggestions/{{number:\d{{1,18}}}}/decline", tags.decline),
         web.get("/work", work.work),
         web.post(r"/requests/{number:\d{1,18}}/{step:answer|refuse}", work.answer),
+        web.post(r"/replies/{number:\d{1,18}}/called", work.called),
         web.get("/tickets", work.tickets),
         web.get(r"/tickets/{number:\d{1,18}}", work.ticket),
         web.post(r"/tickets/{number:\d{1,18}}/{step:claim|release|close}", work.step),
@@ -89,6 +97,7 @@ def _desk_routes(desk: DeskHouse) -> list[web.RouteDef]:
         web.get("/tags", keeping.tags),
         web.get("/tags/surgery", moving.surgery),
         web.post("/tags/surgery", moving.preview),
+        web.post(r"/tags/surgeries/{number:\d{1,18}}/undo", moving.undo),
         web.get("/audience", audience.page),
         web.post("/audience", audience.ask),
         web.get("/handover", moving.handover),

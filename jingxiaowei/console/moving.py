@@ -1,17 +1,18 @@
 """移交: an officer's files and open work to another; 标签调整 looked at before it is done."""
 
+import hashlib
 from datetime import UTC, datetime
 
 from aiohttp import web
 
-from jingxiaowei.console.pages import officer_of, render
+from jingxiaowei.console.pages import ROOT, officer_of, render
 from jingxiaowei.errors import AudienceError, PermissionDeniedError
 from jingxiaowei.services.alerts_words import ROLES
 from jingxiaowei.services.desk_house import DeskHouse
 from jingxiaowei.services.files_rights import ALLOWED, Act
 from jingxiaowei.services.handing_over import Handed, OpenWork
+from jingxiaowei.services.surgery_values import Effect, Kind, Plan
 from jingxiaowei.services.tagging_values import TagRefusedError
-from jingxiaowei.services.taxonomy_surgery import Effect, Kind, Plan
 from jingxiaowei.store.tables import Role
 
 KINDS = {
@@ -81,10 +82,10 @@ class MovingPages:
 
     async def surgery(self, request: web.Request) -> web.Response:
         """What an adjustment of the taxonomy would touch."""
-        return self._surgery(request)
+        return await self._surgery(request)
 
-    async def preview(self, request: web.Request) -> web.Response:
-        """Count it; nothing is changed."""
+    async def preview(self, request: web.Request) -> web.StreamResponse:
+        """Count it; looked at, do it. A plan that was changed since is counted again."""
         form = await request.post()
         fields = {name: str(form.get(name, "")).strip()[:500] for name in _FIELDS}
         try:
@@ -94,22 +95,36 @@ class MovingPages:
                 fields["target"],
                 fields["expression"],
             )
-            effect = await self._desk.files.surgery.preview(
-                officer_of(request), plan, datetime.now(UTC)
-            )
+            surgery, officer, now = self._desk.files.surgery, officer_of(request), datetime.now(UTC)
+            effect = await surgery.preview(officer, plan, now)
+            seen = _print_of(plan, effect)
+            if form.get("seen") == seen:
+                await surgery.apply(officer, plan, now)
+                raise web.HTTPSeeOther(f"{ROOT}/tags/surgery?said=done")
         except (TagRefusedError, AudienceError) as refusal:
-            return self._surgery(request, fields, str(refusal), 400)
+            return await self._surgery(request, fields, str(refusal), 400)
         except ValueError:
-            return self._surgery(request, fields, "先选怎么调整。", 400)
-        return self._surgery(request, fields, effect=effect)
+            return await self._surgery(request, fields, "先选怎么调整。", 400)
+        fault = "情况变了，再看一遍影响。" if form.get("seen") else ""
+        return await self._surgery(request, fields, fault, effect=effect, seen=seen)
 
-    def _surgery(
+    async def undo(self, request: web.Request) -> web.StreamResponse:
+        """撤销调整."""
+        number = int(request.match_info["number"])
+        try:
+            await self._desk.files.surgery.undo(officer_of(request), number, datetime.now(UTC))
+        except TagRefusedError as refusal:
+            return await self._surgery(request, fault=str(refusal), status=409)
+        raise web.HTTPSeeOther(f"{ROOT}/tags/surgery?said=undone")
+
+    async def _surgery(
         self,
         request: web.Request,
         fields: dict[str, str] | None = None,
         fault: str = "",
         status: int = 200,
         effect: Effect | None = None,
+        seen: str = "",
     ) -> web.Response:
         if Act.SURGERY not in ALLOWED[officer_of(request).role]:
             raise PermissionDeniedError("标签体系由管理员调整。")
@@ -118,11 +133,23 @@ class MovingPages:
             "fields": fields or dict.fromkeys(_FIELDS, ""),
             "fault": fault,
             "effect": effect,
+            "seen": seen,
+            "said": _SURGERY_SAID.get(request.query.get("said", ""), ""),
+            "past": await self._desk.files.surgery.past(officer_of(request)),
         }
         return render(request, "surgery.html", context, status)
 
 
+_SURGERY_SAID = {
+    "done": "调整好了，档案已跟上。错了可以撤销。",
+    "undone": "撤销了，之后有人改过的不动。",
+}
 _FIELDS = ("kind", "sources", "target", "expression")
+
+
+def _print_of(plan: Plan, effect: Effect) -> str:
+    """What was looked at: a plan and its figures."""
+    return hashlib.sha256(repr((plan, effect)).encode()).hexdigest()[:32]
 
 
 def _number(text: str) -> int:

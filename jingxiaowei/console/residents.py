@@ -26,6 +26,7 @@ from jingxiaowei.services.residents_words import (
 from jingxiaowei.services.roster import LOCAL
 from jingxiaowei.services.tagging_values import TagRefusedError
 from jingxiaowei.services.trail_words import act_word
+from jingxiaowei.store.tables import Role
 
 _OTHER, _FIELD, _REASON = "other", 60, 200
 # Looking again after a step of one's own.
@@ -39,12 +40,19 @@ SAID = {
     "renewed": "保留了，到期日往后算。",
     "confirmed": "记下了。",
     "declined": "标为不合适，半年内不再提。",
-    "answered": "答复记下了。",
+    "answered": "答复在发。发不到的会列在下面“需电话联系”里。",
+    "unsent": "答复记下了，微信发不出，请打电话告诉本人。",
+    "called": "记下了，已电话告知。",
+    "contact": "联系方式记下了。",
+    "placed": "改好了。",
+    "minor": "记下了。",
+    "merged": "合并好了。错了可以撤销。",
+    "unmerged": "撤销了，那一份还是单独的。",
 }
 
 
 class ResidentPages:
-    """Looks only; steps are taken by :mod:`.tag_steps`."""
+    """Looks only; steps are taken by :mod:`.tag_steps` and :mod:`.person_steps`."""
 
     def __init__(self, desk: DeskHouse) -> None:
         self._desk = desk
@@ -193,7 +201,7 @@ async def show_file(
         as_of=_day(request.query.get("as_of", "")),
     )
     dossier = view.dossier
-    context = {
+    context: dict[str, Any] = {
         "view": view,
         "file": dossier,
         "contacts": dossier.contacts,
@@ -213,6 +221,10 @@ async def show_file(
         },
         "act_word": act_word,
     }
+    if Act.PLACE in ALLOWED[officer.role]:
+        people = await desk.colleagues.everybody()
+        context["areas"] = await desk.register.areas()
+        context["police"] = {id_: p.name for id_, p in people.items() if p.role is Role.POLICE}
     return render(request, "resident.html", context | more, status)
 
 

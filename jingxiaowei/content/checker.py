@@ -50,6 +50,8 @@ VOICE_FIELDS: dict[str, frozenset[str]] = {
     "again": frozenset({"title"}),
     "signpost": frozenset({"agency", "phone"}),
     "handoff_again": frozenset({"code"}),
+    **dict.fromkeys(("request_answered", "request_refused"), frozenset({"what", "code", "words"})),
+    "ticket_closed": frozenset({"code", "words"}),
     "after_hours": frozenset({"time", "code", "phone"}),
     **dict.fromkeys(
         """

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from jingxiaowei.pipeline.decide import Mind
 from jingxiaowei.pipeline.messages import Channel, Option, OutgoingKind
-from jingxiaowei.services.outbox import KF_MESSAGES, KF_WINDOW
+from jingxiaowei.services.outbox import KF_MESSAGES, KF_RESERVED, KF_WINDOW
 from jingxiaowei.services.purposes import OUT_BODY
 from jingxiaowei.store.engine import Database
 from jingxiaowei.store.tables import CONVERSATION, IDENTITY, OUTBOX, Holder, OutboxState
@@ -20,6 +20,7 @@ NO_CHANNEL = "没有会话，发不出，请打电话。"
 HELD = "真人正在会话里，请在会话里说。"
 SILENT = "居民 48 小时没说话，微信发不出，请打电话。"
 FIVE = "微信不让再发（居民没回话前最多 5 条），请打电话。"
+FOUR = "微信只还能发 1 条，留给紧急的事，请打电话。"
 
 
 class Content(Protocol):
@@ -52,9 +53,13 @@ class Speech:
         return Words(conversation_id, key, speech.say(line, **fields), speech.options(line))
 
     async def send(
-        self, connection: AsyncConnection, words: Sequence[Words], now: datetime
+        self,
+        connection: AsyncConnection,
+        words: Sequence[Words],
+        now: datetime,
+        urgent: bool = True,
     ) -> None:
-        """Put words into the outbox; they go out first, in the slot kept for emergencies too."""
+        """Put words into the outbox. Urgent ones go out first, and in the slot kept for them."""
         rows = [
             {
                 "key": each.key,
@@ -63,7 +68,7 @@ class Speech:
                 "body": self._database.cipher.seal_json(
                     OUT_BODY, {"text": each.text, "options": each.options}
                 ),
-                "urgent": True,
+                "urgent": urgent,
                 "state": OutboxState.PENDING,
                 "reason": "",
                 "attempts": 0,
@@ -77,8 +82,24 @@ class Speech:
             put = self._database.insert(OUTBOX).on_conflict_do_nothing(index_elements=["key"])
             await connection.execute(put, rows)
 
+    async def last_used(self, connection: AsyncConnection, resident_id: str) -> str | None:
+        """The conversation in which the resident spoke last."""
+        rows = await connection.execute(
+            select(CONVERSATION.c.id)
+            .join(IDENTITY, IDENTITY.c.id == CONVERSATION.c.id)
+            .where(IDENTITY.c.resident_id == resident_id, CONVERSATION.c.heard_at.is_not(None))
+            .order_by(CONVERSATION.c.heard_at.desc())
+            .limit(1)
+        )
+        found: str | None = rows.scalar()
+        return found
+
     async def unreachable(
-        self, connection: AsyncConnection, conversations: Sequence[str], now: datetime
+        self,
+        connection: AsyncConnection,
+        conversations: Sequence[str],
+        now: datetime,
+        urgent: bool = True,
     ) -> dict[str, str]:
         """The conversations that no message of ours can reach now, each with the reason."""
         rows = await connection.execute(
@@ -105,4 +126,6 @@ class Speech:
                     barred[key] = SILENT
                 elif row.sent_since >= KF_MESSAGES:
                     barred[key] = FIVE
+                elif not urgent and row.sent_since >= KF_MESSAGES - KF_RESERVED:
+                    barred[key] = FOUR
         return barred

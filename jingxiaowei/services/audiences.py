@@ -1,10 +1,11 @@
 """圈人: how many, who, and why somebody is in or out. Small numbers are never broken down."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import Select, case, func, insert, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -31,11 +32,13 @@ class Count:
 
     Attributes:
         by_area: by area slug, small ones together as :data:`OTHERS`; empty below 20.
+        by_group: how many have a general tag of a tag group, by its slug; see :func:`telling`.
         emptied_by: for nobody at all: the condition with which the last one was lost.
     """
 
     total: int
     by_area: dict[str, int] = field(default_factory=dict)
+    by_group: dict[str, int] = field(default_factory=dict)
     emptied_by: str = ""
 
 
@@ -69,8 +72,32 @@ class Audiences:
             counts = {row.area: int(row.n) for row in rows}
             total = sum(counts.values())
             if not total:
-                return Count(0, {}, await self._emptied_by(connection, audience, scope, now))
-        return Count(total, broken_down(counts))
+                return Count(0, emptied_by=await self._emptied_by(connection, audience, scope, now))
+            groups: dict[str, int] = {}
+            if total >= SMALLEST:
+                groups = await self._by_group(connection, select(found.c.id), now)
+        return Count(total, broken_down(counts), telling(groups, total))
+
+    async def _by_group(
+        self, connection: AsyncConnection, members: Select[tuple[str]], now: datetime
+    ) -> dict[str, int]:
+        """Members with a general tag of each group; protected tags stay out of it."""
+        groups = {
+            tag.slug: tag.group for tag in self._content.library.taxonomy.tags if not tag.careful
+        }
+        group = case(groups, value=ASSIGNMENT.c.tag)
+        rows = await connection.execute(
+            select(
+                group.label("of"), func.count(func.distinct(ASSIGNMENT.c.resident_id)).label("n")
+            )
+            .where(
+                ASSIGNMENT.c.resident_id.in_(members),
+                ASSIGNMENT.c.tag.in_(groups),
+                standing_at(now),
+            )
+            .group_by(group)
+        )
+        return {row.of: int(row.n) for row in rows}
 
     async def members(
         self,
@@ -205,6 +232,15 @@ async def person_of(connection: AsyncConnection, resident: Any, now: datetime) -
     last: datetime | None = heard.scalar()
     days = (now - last).total_seconds() / 86_400 if last is not None else None
     return Person(frozenset(row.tag for row in tags), resident.area or "", days)
+
+
+def telling(groups: Mapping[str, int], total: int) -> dict[str, int]:
+    """Of the groups those that single nobody out: neither few have them, nor few lack them."""
+    return {
+        group: n
+        for group, n in groups.items()
+        if n >= SMALLEST and (n == total or total - n >= SMALLEST)
+    }
 
 
 def broken_down(counts: dict[str | None, int]) -> dict[str, int]:

@@ -24,7 +24,7 @@ from jingxiaowei.services.tagging_rules import find_tag
 from jingxiaowei.store.cipher import token
 from jingxiaowei.store.engine import Database
 from jingxiaowei.store.file_tables import ConsentKind, Minor
-from jingxiaowei.store.tables import CONVERSATION, IDENTITY, OUTBOX, RESIDENT, OutboxState
+from jingxiaowei.store.tables import CONVERSATION, OUTBOX, RESIDENT, OutboxState
 
 _LIFE = timedelta(hours=48)
 
@@ -109,17 +109,10 @@ class ConsentAsking:
     async def _conversation(
         self, connection: AsyncConnection, resident_id: str, now: datetime
     ) -> str:
-        rows = await connection.execute(
-            select(CONVERSATION.c.id)
-            .join(IDENTITY, IDENTITY.c.id == CONVERSATION.c.id)
-            .where(IDENTITY.c.resident_id == resident_id, CONVERSATION.c.heard_at.is_not(None))
-            .order_by(CONVERSATION.c.heard_at.desc())
-            .limit(1)
-        )
-        found: str | None = rows.scalar()
+        found = await self._speech.last_used(connection, resident_id)
         if found is None:
             raise NotAskedError("居民还没说过话，当面问。")
-        barred = await self._speech.unreachable(connection, [found], now)
+        barred = await self._speech.unreachable(connection, [found], now, urgent=False)
         if barred:
             raise NotAskedError(barred[found])
         return found

@@ -43,13 +43,15 @@ def build(
     database: Database, content: Content, audit: Audit, officers: Officers, files: FileHouse
 ) -> DeskHouse:
     """Wire the desk."""
-    tickets = Tickets(database, audit, officers)
+    tickets = Tickets(database, audit, officers, files.replies)
     return DeskHouse(
         files,
         content,
         Register(database, content, officers, files.rights, files.search),
         Dossiers(database, content, files.files),
-        Worklist(database, files.suggestions, files.reviews, files.requests, tickets),
+        Worklist(
+            database, files.suggestions, files.reviews, files.requests, files.replies, tickets
+        ),
         tickets,
         Questions(database, audit, content),
         TagCounts(database),

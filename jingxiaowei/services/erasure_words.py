@@ -14,6 +14,7 @@ _WORDS = {
     "consents": "同意记录",
     "contacts": "联系方式",
     "requests": "权利请求",
+    "replies": "答复",
     "alerts": "已办结预警（只留数字和可疑账号）",
 }
 

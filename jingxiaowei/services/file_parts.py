@@ -10,6 +10,7 @@ from jingxiaowei.store.file_tables import (
     CONSENT,
     CONTACT_POINT,
     MERGE,
+    REPLY,
     REQUEST,
     SUGGESTION,
 )
@@ -22,6 +23,7 @@ PARTS: dict[str, Table] = {
     "consents": CONSENT,
     "contacts": CONTACT_POINT,
     "requests": REQUEST,
+    "replies": REPLY,
 }
 
 

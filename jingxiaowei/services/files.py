@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from jingxiaowei.pipeline.mask import holds_number
 from jingxiaowei.services import tagging_rows as rows_of
 from jingxiaowei.services.alerts_words import CHANNELS, mask_name
 from jingxiaowei.services.consents import Consents
@@ -17,6 +18,7 @@ from jingxiaowei.services.files_timeline import timeline
 from jingxiaowei.services.files_values import (
     CONTACT,
     Dossier,
+    MergedFile,
     Purpose,
     Reading,
     TagLine,
@@ -123,7 +125,9 @@ class Files:
         who = dossier.resident_id
         waiting = await self._suggestions.of(connection, who)
         merged = await connection.execute(
-            select(MERGE.c.gone_id).where(MERGE.c.kept_id == who, MERGE.c.undone_at.is_(None))
+            select(MERGE.c.id, MERGE.c.gone_id, MERGE.c.at)
+            .where(MERGE.c.kept_id == who, MERGE.c.undone_at.is_(None))
+            .order_by(MERGE.c.id.desc())
         )
         return replace(
             dossier,
@@ -134,7 +138,7 @@ class Files:
             ),
             consents=tuple(await self._consents.newest(connection, who)),
             readings=await self.readings_of(connection, who, names),
-            merged=tuple(row.gone_id for row in merged),
+            merged=tuple(MergedFile(row.id, row.gone_id, row.at) for row in merged),
         )
 
     async def original(
@@ -194,6 +198,8 @@ class Files:
             value = phone_digits(value)
         if not value or len(value) > 80:
             raise TagRefusedError("写上内容，最多 80 个字。")
+        if holds_number(value):
+            raise TagRefusedError("像证件号或卡号，这里不记。")
         minor = await connection.execute(
             select(RESIDENT.c.minor).where(RESIDENT.c.id == resident_id)
         )

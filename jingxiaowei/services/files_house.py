@@ -17,6 +17,7 @@ from jingxiaowei.services.media import MediaKeeper
 from jingxiaowei.services.merging import Merging
 from jingxiaowei.services.minors import Minors
 from jingxiaowei.services.officers import Officers
+from jingxiaowei.services.replies import Replies
 from jingxiaowei.services.requests import Requests
 from jingxiaowei.services.suggestions import Suggestions
 from jingxiaowei.services.tag_reviews import TagReviews
@@ -39,6 +40,7 @@ class FileHouse:
     erasure: Erasure  # a worker: run
     files: Files
     search: FileSearch
+    replies: Replies
     requests: Requests
     merging: Merging
     handing_over: HandingOver
@@ -58,6 +60,7 @@ def build(
     rights = FileRights(audit)
     suggestions = Suggestions(database, audit, content, officers, rights)
     consents = Consents(database, audit, content)
+    replies = Replies(database, bell, content, rights)
     files = Files(database, content, officers, rights, suggestions, consents)
     return FileHouse(
         rights,
@@ -70,7 +73,8 @@ def build(
         Erasure(database, bell, content, audit, rights, media),
         files,
         FileSearch(database, content, rights),
-        Requests(database, audit, content, officers, rights),
+        replies,
+        Requests(database, audit, content, officers, rights, replies),
         Merging(database, content, rights),
         HandingOver(database, officers, rights),
         Audiences(database, content, rights),

@@ -56,13 +56,22 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True)
+class MergedFile:
+    """A file that was merged into this one; ``id``: of the merge, by which it is undone."""
+
+    id: int
+    resident_id: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Dossier:
     """一人一档, as of a moment.
 
     Attributes:
         careful_hidden: how many tags are not shown (受保护 N 项).
         contacts: masked, by kind.
-        merged: residents that were merged into this one.
+        merged: what was merged into this one, the newest first.
         as_of: None for today; else a read-only look back: tags as they stood, nothing else.
     """
 
@@ -78,5 +87,5 @@ class Dossier:
     timeline: tuple[Line, ...]
     consents: tuple[Agreement, ...]
     readings: tuple[Reading, ...]
-    merged: tuple[str, ...]
+    merged: tuple[MergedFile, ...]
     as_of: datetime | None = None

@@ -1,6 +1,7 @@
 """合并与撤销: two residents who are one person, and the way back."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -8,8 +9,8 @@ from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from jingxiaowei.services import tagging_rows as rows_of
-from jingxiaowei.services.file_parts import PARTS
-from jingxiaowei.services.files_rights import Act, FileRights, Subject
+from jingxiaowei.services.file_parts import PARTS, count_file
+from jingxiaowei.services.files_rights import Act, FileRights, Subject, require
 from jingxiaowei.services.officers import Signed
 from jingxiaowei.services.suggestions import Content
 from jingxiaowei.services.tagging_values import Standing, TagConflictError, TagRefusedError
@@ -25,6 +26,24 @@ from jingxiaowei.store.file_tables import (
 )
 from jingxiaowei.store.tables import IDENTITY, RESIDENT
 
+
+@dataclass(frozen=True, slots=True)
+class Together:
+    """What a merge would do, before it is done.
+
+    Attributes:
+        rows: how many rows of each kind would change hands.
+        ended: general tags of the other that end, for the kept file has them or what shuts them
+            out; ``ended_careful``: how many protected ones.
+        teen: the kept file would become that of somebody aged 14 to 17.
+    """
+
+    rows: Mapping[str, int]
+    ended: tuple[str, ...]
+    ended_careful: int
+    teen: bool
+
+
 _STANDING = (SuggestionState.OPEN, SuggestionState.PROPOSED, SuggestionState.DECLINED)
 
 
@@ -35,6 +54,25 @@ class Merging:
         self._database = database
         self._content = content
         self._rights = rights
+
+    async def preview(self, officer: Signed, kept_id: str, gone_id: str, now: datetime) -> Together:
+        """What :meth:`merge` would do; nothing is changed.
+
+        Raises:
+            TagRefusedError, TagConflictError, PermissionDeniedError: as :meth:`merge`.
+        """
+        async with self._database.write() as connection:
+            kept, gone = await self._enter(connection, officer, kept_id, gone_id, "preview", now)
+            doubles = self._doubles(kept, gone)
+            known = self._content.library.taxonomy.by_slug
+            general = [slug for slug in doubles if slug in known and not known[slug].careful]
+            rows = await count_file(connection, [gone_id])
+        return Together(
+            {kind: n for kind, n in rows.items() if n},
+            tuple(known[slug].name for slug in general),
+            len(doubles) - len(general),
+            kept.minor is not gone.minor,
+        )
 
     async def merge(
         self, officer: Signed, kept_id: str, gone_id: str, reason: str, now: datetime
@@ -48,21 +86,8 @@ class Merging:
             TagConflictError: one of them was merged meanwhile.
             PermissionDeniedError: not police, or not their area.
         """
-        if kept_id == gone_id:
-            raise TagRefusedError("这是同一份档案。")
         async with self._database.write() as connection:
-            found = await rows_of.standings(
-                connection, self._database.cipher, [kept_id, gone_id], now
-            )
-            if len(found) < 2:
-                raise TagRefusedError("没有这位居民。")
-            kept, gone = found[kept_id], found[gone_id]
-            for each in (kept, gone):
-                subject = Subject(each.resident_id, each.area, each.officer_id)
-                await self._rights.allow(connection, officer, Act.MERGE, subject, now, reason[:40])
-                if each.minor is Minor.UNDER_14:
-                    raise TagRefusedError("未满 14 周岁不建档，不合并。")
-            await self._require_free(connection, (kept_id, gone_id))
+            kept, gone = await self._enter(connection, officer, kept_id, gone_id, reason, now)
             moved = await self._move(connection, kept, gone, officer, now)
             if kept.minor is not gone.minor:  # the stricter of the two
                 moved["minor"] = kept.minor.value
@@ -88,6 +113,7 @@ class Merging:
             TagRefusedError: there is no such merge.
             PermissionDeniedError: not police, or not their area.
         """
+        require(officer.role, Act.MERGE)
         async with self._database.write() as connection:
             row = (await connection.execute(select(MERGE).where(MERGE.c.id == merge_id))).first()
             if row is None:
@@ -116,6 +142,39 @@ class Merging:
                 raise TagConflictError("这次合并已经撤销。")
             await self._move_back(connection, row.kept_id, row.gone_id, row.moved)
 
+    async def _enter(
+        self,
+        connection: AsyncConnection,
+        officer: Signed,
+        kept_id: str,
+        gone_id: str,
+        reason: str,
+        now: datetime,
+    ) -> tuple[Standing, Standing]:
+        """Both files, locked and let through the gate."""
+        if kept_id == gone_id:
+            raise TagRefusedError("这是同一份档案。")
+        found = await rows_of.standings(connection, self._database.cipher, [kept_id, gone_id], now)
+        if len(found) < 2:
+            raise TagRefusedError("没有这位居民。")
+        kept, gone = found[kept_id], found[gone_id]
+        for each in (kept, gone):
+            subject = Subject(each.resident_id, each.area, each.officer_id)
+            await self._rights.allow(connection, officer, Act.MERGE, subject, now, reason[:40])
+            if each.minor is Minor.UNDER_14:
+                raise TagRefusedError("未满 14 周岁不建档，不合并。")
+        await self._require_free(connection, (kept_id, gone_id))
+        return kept, gone
+
+    def _doubles(self, kept: Standing, gone: Standing) -> list[str]:
+        """Of the other's tags those that the kept file has, or that it shuts out."""
+        taxonomy = self._content.library.taxonomy
+        barred = set(kept.current)
+        for slug in kept.current:
+            if slug in taxonomy.by_slug:
+                barred |= taxonomy.conflicts(slug)
+        return [slug for slug in gone.current if slug in barred]
+
     async def _require_free(self, connection: AsyncConnection, residents: Collection[str]) -> None:
         merged = await connection.execute(
             select(MERGE.c.id).where(MERGE.c.gone_id.in_(residents), MERGE.c.undone_at.is_(None))
@@ -131,12 +190,7 @@ class Merging:
         officer: Signed,
         now: datetime,
     ) -> dict[str, Any]:
-        taxonomy = self._content.library.taxonomy
-        barred = set(kept.current)
-        for slug in kept.current:
-            if slug in taxonomy.by_slug:
-                barred |= taxonomy.conflicts(slug)
-        doubles = {held.id for slug, held in gone.current.items() if slug in barred}
+        doubles = {gone.current[slug].id for slug in self._doubles(kept, gone)}
         await rows_of.end(connection, doubles, Ended.REPLACED, officer.id, now)
         waiting = select(SUGGESTION.c.tag).where(
             SUGGESTION.c.resident_id == kept.resident_id, SUGGESTION.c.state.in_(_STANDING)

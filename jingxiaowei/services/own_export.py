@@ -23,7 +23,6 @@ from jingxiaowei.services.consents import Consents
 from jingxiaowei.services.files_values import ANSWER, REQUEST_TEXT
 from jingxiaowei.services.inbox import BODY, conversation_id
 from jingxiaowei.services.own_view import (
-    REQUESTS,
     OwnView,
     OwnViews,
     Shown,
@@ -33,6 +32,7 @@ from jingxiaowei.services.own_view import (
     until_of,
 )
 from jingxiaowei.services.purposes import OUT_BODY
+from jingxiaowei.services.requests import REQUESTS
 from jingxiaowei.services.roster import LOCAL
 from jingxiaowei.store.engine import Database
 from jingxiaowei.store.file_tables import (

@@ -28,7 +28,6 @@ from jingxiaowei.services.own_export import Exports
 from jingxiaowei.services.own_requests import Opened, OwnRequests
 from jingxiaowei.services.own_view import (
     GROUNDS,
-    REQUESTS,
     OwnViews,
     Shown,
     day_of,
@@ -37,6 +36,7 @@ from jingxiaowei.services.own_view import (
     list_words,
     purposes_of,
 )
+from jingxiaowei.services.requests import REQUESTS
 from jingxiaowei.services.tagging_values import (
     ConsentNeededError,
     HeldByLawError,

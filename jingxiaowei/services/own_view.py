@@ -17,11 +17,12 @@ from jingxiaowei.services.files_values import CONTACT
 from jingxiaowei.services.files_values import Purpose as ReadingPurpose
 from jingxiaowei.services.officers import Officers, Signed
 from jingxiaowei.services.own_requests import Opened, OwnRequests
+from jingxiaowei.services.requests import REQUESTS
 from jingxiaowei.services.roster import LOCAL
 from jingxiaowei.services.tagging_rules import names_of
 from jingxiaowei.services.tagging_values import Held
 from jingxiaowei.store.engine import Database
-from jingxiaowei.store.file_tables import CONTACT_POINT, ContactKind, Ground, RequestKind, TagSource
+from jingxiaowei.store.file_tables import CONTACT_POINT, ContactKind, Ground, TagSource
 from jingxiaowei.store.tables import AUDIT, Role
 
 PURPOSES: Mapping[Purpose, str] = {
@@ -34,14 +35,6 @@ GROUNDS: Mapping[Ground, str] = {
     Ground.DUTY: "法定职责",
     Ground.EMERGENCY: "紧急情况",
     Ground.OWN_CHOICE: "您自己选的",
-}
-REQUESTS: Mapping[RequestKind, str] = {
-    RequestKind.VIEW: "查阅请求",
-    RequestKind.CORRECT: "更正请求",
-    RequestKind.OBJECT: "反对意见",
-    RequestKind.DELETE: "删除请求",
-    RequestKind.EXPORT: "复制请求",
-    RequestKind.ERASE: "注销请求",
 }
 # What an officer may have given as the reason; whatever else they wrote is not for showing.
 _WHY_READ = tuple(

@@ -1,5 +1,6 @@
 """居民名册: residents in a list, masked: who came last, or what a search has found."""
 
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,6 +17,7 @@ from jingxiaowei.services.officers import Officers, Signed
 from jingxiaowei.services.suggestions import Content
 from jingxiaowei.services.tagging_rows import standing_at
 from jingxiaowei.services.tagging_rules import names_of
+from jingxiaowei.services.tagging_values import TagRefusedError
 from jingxiaowei.store.cipher import Cipher
 from jingxiaowei.store.engine import Database
 from jingxiaowei.store.file_tables import (
@@ -28,6 +30,7 @@ from jingxiaowei.store.file_tables import (
 from jingxiaowei.store.tables import AREA, CONVERSATION, IDENTITY, INBOX, RESIDENT
 
 SHOWN = 50
+_ID = re.compile(r"[0-9a-f]{32}")
 _RECENT = 1000  # messages looked through for who came last
 UNNAMED = "未留名"
 
@@ -107,6 +110,20 @@ class Register:
         ids = [each.resident_id for each in found[:SHOWN]]
         async with self._database.read() as connection:
             return Page(tuple(await self._found(connection, officer, ids, now)), len(found) > SHOWN)
+
+    async def one(self, officer: Signed, whom: str, note: str, now: datetime) -> str:
+        """The resident of a file's number or of a phone.
+
+        Raises:
+            TagRefusedError: there is none, or more than one.
+            PermissionDeniedError: the role does not search.
+        """
+        if _ID.fullmatch(whom):
+            return whom
+        page = await self.find(officer, Sought(phone=whom), Purpose.OTHER, note, now)
+        if len(page.found) != 1:
+            raise TagRefusedError("没找到这位居民，写档案里的编号或电话。")
+        return page.found[0].id
 
     async def recent(self, officer: Signed, now: datetime) -> Page:
         """Who came last, of those whom the officer may see."""

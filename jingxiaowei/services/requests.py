@@ -1,7 +1,9 @@
 """权利请求: to view, correct, object, delete, export, erase; answered within 15 workdays."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -13,12 +15,19 @@ from jingxiaowei.services.codes import new_code
 from jingxiaowei.services.files_rights import Act, FileRights, Subject, require
 from jingxiaowei.services.files_values import ANSWER, REQUEST_TEXT
 from jingxiaowei.services.officers import Officers, Signed
+from jingxiaowei.services.replies import Draft, Replies, ReplyError, Told
 from jingxiaowei.services.roster import LOCAL, is_workday
 from jingxiaowei.services.suggestions import Content
 from jingxiaowei.services.tagging_rules import names_of
 from jingxiaowei.services.tagging_values import TagConflictError, TagRefusedError
 from jingxiaowei.store.engine import Database
-from jingxiaowei.store.file_tables import IS_ASKED, REQUEST, RequestKind, RequestState
+from jingxiaowei.store.file_tables import (
+    IS_ASKED,
+    REQUEST,
+    ReplyKind,
+    RequestKind,
+    RequestState,
+)
 from jingxiaowei.store.tables import RESIDENT
 
 WORKDAYS = 15
@@ -29,6 +38,15 @@ WORDS = {
     RequestKind.DELETE: "删除标签",
     RequestKind.EXPORT: "复制一份",
     RequestKind.ERASE: "全部删除",
+}
+# The same, to the resident.
+REQUESTS: Mapping[RequestKind, str] = {
+    RequestKind.VIEW: "查阅请求",
+    RequestKind.CORRECT: "更正请求",
+    RequestKind.OBJECT: "反对意见",
+    RequestKind.DELETE: "删除请求",
+    RequestKind.EXPORT: "复制请求",
+    RequestKind.ERASE: "注销请求",
 }
 
 
@@ -57,12 +75,14 @@ class Requests:
         content: Content,
         officers: Officers,
         rights: FileRights,
+        replies: Replies,
     ) -> None:
         self._database = database
         self._audit = audit
         self._content = content
         self._officers = officers
         self._rights = rights
+        self._replies = replies
 
     async def ask(
         self,
@@ -144,33 +164,60 @@ class Requests:
             if not taken.rowcount:
                 raise TagConflictError(await self._whose(connection, request_id))
 
-    async def answer(
+    async def draft(
         self, officer: Signed, request_id: int, text: str, now: datetime, refused: bool = False
-    ) -> None:
-        """Record the answer. A refusal gives its reason (拒绝要说明理由).
+    ) -> Draft:
+        """The answer as the resident would read it; nothing is sent or changed.
 
         Raises:
-            TagRefusedError: no words.
+            TagRefusedError: no words, or words that cannot go out.
+            PermissionDeniedError: not police, or not their area.
+        """
+        words = _words(text, refused)
+        async with self._database.write() as connection:
+            row = await self._enter(connection, officer, Act.ANSWER, request_id, now)
+            told = _told(row, refused)
+            try:
+                return await self._replies.draft(connection, row.resident_id, told, words, now)
+            except ReplyError as refusal:
+                raise TagRefusedError(str(refusal)) from None
+
+    async def answer(
+        self, officer: Signed, request_id: int, text: str, now: datetime, refused: bool = False
+    ) -> Draft:
+        """Record the answer and tell the resident. A refusal gives its reason (拒绝要说明理由).
+
+        Whom no message can reach is listed for a call.
+
+        Raises:
+            TagRefusedError: no words, or words that cannot go out.
             TagConflictError: somebody has answered it.
             PermissionDeniedError: not police, or not their area.
         """
-        words = text.strip()
-        if not words:
-            raise TagRefusedError("不同意要写明理由。" if refused else "写上答复。")
+        words = _words(text, refused)
         async with self._database.write() as connection:
-            await self._enter(connection, officer, Act.ANSWER, request_id, now)
+            row = await self._enter(connection, officer, Act.ANSWER, request_id, now)
             done = await connection.execute(
                 update(REQUEST)
                 .where(REQUEST.c.id == request_id, IS_ASKED)
                 .values(
                     state=RequestState.REFUSED if refused else RequestState.ANSWERED,
-                    answer=self._database.cipher.seal(ANSWER, words[:1000]),
+                    answer=self._database.cipher.seal(ANSWER, words),
                     answered_at=now,
                     officer_id=officer.id,
                 )
             )
             if not done.rowcount:
                 raise TagConflictError(await self._whose(connection, request_id))
+            told = _told(row, refused)
+            try:
+                draft = await self._replies.tell(
+                    connection, officer, row.resident_id, told, words, now
+                )
+            except ReplyError as refusal:
+                raise TagRefusedError(str(refusal)) from None
+        self._replies.ring()
+        return draft
 
     async def _enter(
         self,
@@ -179,24 +226,38 @@ class Requests:
         act: Act,
         request_id: int,
         now: datetime,
-    ) -> None:
+    ) -> Any:
+        """The request's row, let through the gate."""
         row = (
             await connection.execute(
-                select(RESIDENT, REQUEST.c.code)
-                .join(REQUEST, REQUEST.c.resident_id == RESIDENT.c.id)
+                select(REQUEST, RESIDENT.c.area, RESIDENT.c.officer_id.label("responsible"))
+                .join(RESIDENT, RESIDENT.c.id == REQUEST.c.resident_id)
                 .where(REQUEST.c.id == request_id)
             )
         ).first()
         if row is None:
             raise TagRefusedError("没有这条请求。")
-        subject = Subject(row.id, row.area, row.officer_id)
+        subject = Subject(row.resident_id, row.area, row.responsible)
         await self._rights.allow(connection, officer, act, subject, now, row.code)
+        return row
 
     async def _whose(self, connection: AsyncConnection, request_id: int) -> str:
         row = (await connection.execute(select(REQUEST).where(REQUEST.c.id == request_id))).one()
         names = names_of(await self._officers.names(connection))
         did = "认领" if row.state is RequestState.OPEN else "答复"
         return f"这条已由{names(row.officer_id)}{did}。"
+
+
+def _words(text: str, refused: bool) -> str:
+    words = text.strip()
+    if not words:
+        raise TagRefusedError("不同意要写明理由。" if refused else "写上答复。")
+    return words
+
+
+def _told(row: Any, refused: bool) -> Told:
+    line = "request_refused" if refused else "request_answered"
+    return Told(ReplyKind.REQUEST, row.id, row.code, line, REQUESTS[row.kind])
 
 
 def workdays_after(now: datetime, days: int, calendar: Calendar) -> datetime:

@@ -20,6 +20,7 @@ from jingxiaowei.store.file_tables import (
     ASSIGNMENT,
     IS_ASKED,
     IS_CURRENT,
+    REPLY,
     REQUEST,
     Minor,
 )
@@ -85,6 +86,7 @@ class Retention:
             "questions": await self._remove(QUESTION, "key", "last_at", before),
             "media": await self._remove_media(before),
             "tickets": await self._remove(TICKET, "id", "closed_at", before),
+            "replies": await self._remove(REPLY, "id", "at", before),
             "residents": await self._remove_gone(before),
             "children": await self._remove_childrens(now - CHILDRENS_KEPT),
         }

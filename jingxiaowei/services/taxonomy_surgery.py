@@ -5,9 +5,8 @@ few statements: the old assignments are ended, the new ones copied from them, an
 the surgery that made or ended it.
 """
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import (
@@ -33,6 +32,7 @@ from jingxiaowei.services.officers import Signed
 from jingxiaowei.services.scopes import Scope
 from jingxiaowei.services.suggestions import Content
 from jingxiaowei.services.surgery_rules import rewritten, rules_about
+from jingxiaowei.services.surgery_values import Done, Effect, Kind, Plan
 from jingxiaowei.services.tagging_values import TagConflictError, TagRefusedError
 from jingxiaowei.store.engine import Database
 from jingxiaowei.store.file_tables import (
@@ -48,6 +48,7 @@ from jingxiaowei.store.file_tables import (
 )
 from jingxiaowei.store.tables import RESIDENT
 
+_PAST = 20
 _EVERYWHERE = Scope(frozenset(), True)
 _COPIED = (
     "resident_id",
@@ -60,43 +61,6 @@ _COPIED = (
     "review_at",
     "expires_at",
 )
-
-
-class Kind(StrEnum):
-    RENAME = "rename"
-    MERGE = "merge"
-    SPLIT = "split"  # who fits an expression gets the new tag, the others keep the old one
-    MOVE = "move"  # into another group: what may no longer stand there ends
-    RETIRE = "retire"
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What is to be done: ``sources`` become ``target`` (empty: nothing, they are retired)."""
-
-    kind: Kind
-    sources: tuple[str, ...]
-    target: str = ""
-    expression: str = ""  # of a split
-
-
-@dataclass(frozen=True, slots=True)
-class Effect:
-    """What a plan touches, or has touched.
-
-    Attributes:
-        residents: whose tags change.
-        already: of these, who have the target already; the old one only ends.
-        barred: of these, who have something that shuts the target out; likewise.
-        rules: what the taxonomy still says of the sources, to be mended in the YAML.
-    """
-
-    residents: int
-    already: int = 0
-    barred: int = 0
-    suggestions: int = 0
-    audiences: tuple[str, ...] = ()
-    rules: tuple[str, ...] = field(default=())
 
 
 class TaxonomySurgery:
@@ -167,6 +131,34 @@ class TaxonomySurgery:
                 connection, officer, Act.SURGERY, [""], f"{plan.kind} surgery:{id_}"
             )
             return id_, effect
+
+    async def past(self, officer: Signed) -> list[Done]:
+        """The last surgeries, the newest first.
+
+        Raises:
+            PermissionDeniedError: not an admin.
+        """
+        require(officer.role, Act.SURGERY)
+        async with self._database.read() as connection:
+            rows = await connection.execute(
+                select(SURGERY).order_by(SURGERY.c.id.desc()).limit(_PAST)
+            )
+            return [
+                Done(
+                    row.id,
+                    Plan(
+                        Kind(row.kind),
+                        tuple(row.plan["sources"]),
+                        row.plan["target"],
+                        row.plan["expression"],
+                    ),
+                    row.counts["residents"],
+                    row.by,
+                    row.at,
+                    row.undone_at,
+                )
+                for row in rows
+            ]
 
     async def undo(self, officer: Signed, surgery_id: int, now: datetime) -> None:
         """Put back what was; what people have decided since stays decided.

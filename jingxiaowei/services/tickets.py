@@ -17,10 +17,12 @@ from jingxiaowei.services.conversations import Spoken, messages, spoken
 from jingxiaowei.services.notes import require_line
 from jingxiaowei.services.officers import Officers, Signed
 from jingxiaowei.services.register import labels
+from jingxiaowei.services.replies import Draft, Replies, Told
 from jingxiaowei.services.residents_words import NEEDS, TICKET_STATES
 from jingxiaowei.services.scopes import scope_of
 from jingxiaowei.services.tagging_rules import Names, names_of
 from jingxiaowei.store.engine import Database
+from jingxiaowei.store.file_tables import ReplyKind
 from jingxiaowei.store.tables import AREA, IDENTITY, TICKET, Role, TicketState
 
 NOTE_CHARACTERS = 200
@@ -68,10 +70,13 @@ class Ticket:
 class Tickets:
     """Reads tickets and takes steps with them."""
 
-    def __init__(self, database: Database, audit: Audit, officers: Officers) -> None:
+    def __init__(
+        self, database: Database, audit: Audit, officers: Officers, replies: Replies
+    ) -> None:
         self._database = database
         self._audit = audit
         self._officers = officers
+        self._replies = replies
 
     async def waiting(self, officer: Signed, now: datetime) -> list[Ticket]:
         """The open ones of the officer's areas: overdue and mine first, then by due time."""
@@ -140,17 +145,37 @@ class Tickets:
             )
             await self._record(connection, officer, "release", f"ticket:{ticket_id}")
 
-    async def close(self, officer: Signed, ticket_id: int, note: str, now: datetime) -> None:
+    async def draft(self, officer: Signed, ticket_id: int, words: str, now: datetime) -> Draft:
+        """What the resident would read of words given to :meth:`close`; nothing is sent.
+
+        Raises:
+            ReplyError: the words cannot go out.
+            PermissionDeniedError: the role or the area does not allow it.
+        """
+        async with self._database.write() as connection:
+            row = await self._enter(connection, officer, ticket_id, now)
+            resident = await self._resident(connection, row.conversation_id)
+            return await self._replies.draft(
+                connection, resident, _told(row), words, now, row.conversation_id
+            )
+
+    async def close(
+        self, officer: Signed, ticket_id: int, note: str, now: datetime, words: str = ""
+    ) -> None:
         """办结, with a line about what came of it.
+
+        Args:
+            words: to the resident; empty: nothing is said.
 
         Raises:
             NoteRefusedError: the note is empty, too long, or holds what must not be kept.
+            ReplyError: the words cannot go out.
             TicketConflictError: it is not the officer's to close.
         """
         _require(officer)
         line = require_line(note, NOTE_CHARACTERS, "写一句结果，比如：已电话答复，下周一来办。")
         async with self._database.write() as connection:
-            await self._enter(connection, officer, ticket_id, now)
+            row = await self._enter(connection, officer, ticket_id, now)
             await self._change(
                 connection,
                 ticket_id,
@@ -160,7 +185,28 @@ class Tickets:
                 officer_id=officer.id,
                 note=self._database.cipher.seal(_NOTE, line),
             )
+            if words:
+                resident = await self._resident(connection, row.conversation_id)
+                await self._replies.tell(
+                    connection, officer, resident, _told(row), words, now, row.conversation_id
+                )
             await self._record(connection, officer, "close", f"ticket:{ticket_id}")
+        if words:
+            self._replies.ring()
+
+    async def _resident(self, connection: AsyncConnection, conversation: str) -> str:
+        """Whose conversation it is.
+
+        Raises:
+            TicketMissingError: the resident's data is gone.
+        """
+        rows = await connection.execute(
+            select(IDENTITY.c.resident_id).where(IDENTITY.c.id == conversation)
+        )
+        found: str | None = rows.scalar()
+        if found is None:
+            raise TicketMissingError("居民信息已清除，发不出。")
+        return found
 
     async def _enter(
         self, connection: AsyncConnection, officer: Signed, ticket_id: int, now: datetime
@@ -267,6 +313,10 @@ class Tickets:
         self, connection: AsyncConnection, officer: Signed, act: str, about: str
     ) -> None:
         await self._audit.record(connection, Event(f"officer:{officer.id}", f"ticket.{act}", about))
+
+
+def _told(row: Any) -> Told:
+    return Told(ReplyKind.TICKET, row.id, row.code, "ticket_closed")
 
 
 def _held_by(officer: Signed) -> ColumnElement[bool]:

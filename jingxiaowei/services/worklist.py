@@ -5,6 +5,7 @@ from datetime import datetime
 
 from jingxiaowei.services.officers import Signed
 from jingxiaowei.services.register import labels
+from jingxiaowei.services.replies import Replies, Unreached
 from jingxiaowei.services.requests import Asked, Requests
 from jingxiaowei.services.suggestions import Suggestions, Waiting
 from jingxiaowei.services.tag_reviews import Review, TagReviews
@@ -14,18 +15,19 @@ from jingxiaowei.store.engine import Database
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """Everything that waits. ``labels``: 陈**·武原街道 by resident."""
+    """Everything that waits. ``labels``: 陈**·武原街道 by resident; ``calls``: 需电话联系."""
 
     proposals: tuple[Waiting, ...]
     suggestions: tuple[Waiting, ...]
     reviews: tuple[Review, ...]
     requests: tuple[Asked, ...]
     tickets: tuple[Ticket, ...]
+    calls: tuple[Unreached, ...]
     labels: dict[str, str]
 
     def __len__(self) -> int:
-        parts = (self.proposals, self.suggestions, self.reviews, self.requests, self.tickets)
-        return sum(map(len, parts))
+        asked = (self.requests, self.tickets, self.calls)
+        return sum(map(len, (self.proposals, self.suggestions, self.reviews, *asked)))
 
 
 class Worklist:
@@ -37,12 +39,14 @@ class Worklist:
         suggestions: Suggestions,
         reviews: TagReviews,
         requests: Requests,
+        replies: Replies,
         tickets: Tickets,
     ) -> None:
         self._database = database
         self._suggestions = suggestions
         self._reviews = reviews
         self._requests = requests
+        self._replies = replies
         self._tickets = tickets
 
     async def waiting(self, officer: Signed, now: datetime) -> Work:
@@ -55,7 +59,9 @@ class Worklist:
         reviews = await self._reviews.due(officer, now)
         tickets = await self._tickets.waiting(officer, now)
         requests = await self._requests.open(officer, now)
-        whose = {each.resident_id for part in (raised, reviews, requests) for each in part}
+        calls = await self._replies.unreached(officer, now)
+        parts = (raised, reviews, requests, calls)
+        whose = {each.resident_id for part in parts for each in part}
         async with self._database.read() as connection:
             named = await labels(connection, self._database.cipher, whose)
         return Work(
@@ -64,5 +70,6 @@ class Worklist:
             tuple(reviews),
             tuple(requests),
             tuple(tickets),
+            tuple(calls),
             named,
         )

@@ -94,6 +94,13 @@ class RequestState(StrEnum):
     REFUSED = "refused"  # with a reason
 
 
+class ReplyKind(StrEnum):
+    """What an officer's words answer."""
+
+    REQUEST = "request"
+    TICKET = "ticket"
+
+
 _CURRENT = "ended_at IS NULL"
 # A declined suggestion still takes the place of the next one.
 _STANDING = "state IN ('open', 'proposed', 'declined')"
@@ -214,6 +221,24 @@ class RightsRequest(SQLModel, table=True):
     officer_id: int | None = reference()
 
 
+class OfficerReply(SQLModel, table=True):
+    """答复: an officer's words to a resident, and the call where no message reached them."""
+
+    __tablename__ = "officer_reply"
+    id: int | None = serial()
+    kind: ReplyKind = Field(sa_type=choice(ReplyKind))
+    about_id: int = Field(sa_type=BigInteger)  # the request's or the ticket's row
+    code: str
+    resident_id: str = Field(foreign_key="resident.id", max_length=32, index=True)
+    text: bytes = Field(sa_type=LargeBinary)
+    outbox_key: str = ""  # empty: it never went out
+    reason: str = ""  # why not
+    officer_id: int = Field(sa_type=BigInteger)
+    at: datetime = moment()
+    called_at: datetime | None = moment(default=None)
+    called_by: int | None = reference()
+
+
 class Receipt(SQLModel, table=True):
     """回执: that something was done, how much of it, and nothing of whom.
 
@@ -273,6 +298,7 @@ CONSENT = core(Consent)
 CONTACT_POINT = core(ContactPoint)
 MERGE = core(Merge)
 REQUEST = core(RightsRequest)
+REPLY = core(OfficerReply)
 ERASURE_RECEIPT = core(Receipt)
 HANDOVER = core(Handover)
 AUDIENCE = core(SavedAudience)

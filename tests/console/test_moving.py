@@ -1,8 +1,10 @@
 """Audiences, handing over, and the preview of a surgery, by forms alone."""
 
+import re
+
 from jingxiaowei.store.tables import RESIDENT, Role
 from tests.console.conftest import Hands
-from tests.console.test_residents import as_police, file_of, somebody
+from tests.console.test_residents import as_police, current, file_of, somebody
 from tests.services.alerting import PASSWORD
 
 
@@ -10,7 +12,7 @@ async def test_an_audience_is_counted_and_explained(at_work: Hands) -> None:
     await at_work.get("/console/audience")
     page = await at_work.post("/console/audience", expression="企业负责人 或 新居民", what="count")
     assert ">2</span> 人" in page
-    assert "不满 20 人，不分辖区" in page
+    assert "不满 20 人，不分辖区和标签" in page
     page = await at_work.post(
         "/console/audience", expression="企业负责人", what="explain", whom="138 0000 0311"
     )
@@ -76,6 +78,12 @@ async def test_who_may_hand_over_and_adjust(hands: Hands, at_work: Hands) -> Non
     assert "我手上有" not in page
     await hands.get("/console/audience")
     assert hands.status == 403
+    await as_police(hands)
+    await hands.get("/console/work")
+    await hands.post("/console/tags/surgery", kind="retire", sources="business_owner")
+    assert hands.status == 403
+    await hands.post("/console/tags/surgeries/1/undo")
+    assert hands.status == 403
 
 
 async def test_a_surgery_is_looked_at_first(hands: Hands) -> None:
@@ -85,6 +93,22 @@ async def test_a_surgery_is_looked_at_first(hands: Hands) -> None:
     await hands.get("/console/tags/surgery")
     page = await hands.post("/console/tags/surgery", kind="retire", sources="business_owner")
     assert "居民 1 位" in page
+    seen = re.search(r'name="seen" value="([0-9a-f]{32})"', page)
+    assert seen
+    path, plan = file_of(hands.site, "ma"), {"kind": "retire", "sources": "business_owner"}
+    page = await hands.post("/console/tags/surgery", **{**plan, "sources": "renter"}, seen=seen[1])
+    assert "再看一遍" in page
+    assert "business_owner" in await current(hands.site, path)
+    page = await hands.post("/console/tags/surgery", **plan, seen=seen[1])
+    assert "调整好了" in page
+    assert "business_owner" not in await current(hands.site, path)
+    number = re.search(r"/tags/surgeries/(\d+)/undo", page)
+    assert number
+    page = await hands.post(f"/console/tags/surgeries/{number[1]}/undo")
+    assert ("撤销了" in page, "已撤销" in page) == (True, True)
+    assert "business_owner" in await current(hands.site, path)
+    await hands.post(f"/console/tags/surgeries/{number[1]}/undo")
+    assert hands.status == 409
     page = await hands.post(
         "/console/tags/surgery", kind="rename", sources="business_owner", target="boss"
     )

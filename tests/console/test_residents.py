@@ -3,6 +3,7 @@
 import re
 from datetime import timedelta
 
+import aiohttp
 import pytest
 from sqlalchemy import update
 
@@ -10,6 +11,7 @@ from jingxiaowei.pipeline.messages import Channel
 from jingxiaowei.services.inbox import conversation_id
 from jingxiaowei.store.file_tables import (
     ASSIGNMENT,
+    CONTACT_POINT,
     REQUEST,
     SUGGESTION,
     Ended,
@@ -347,9 +349,17 @@ async def test_a_request_is_answered_by_police(hands: Hands, at_work: Hands) -> 
     await hands.get("/console/work")
     page = await hands.post(f"/console/requests/{row.id}/refuse", text=" ")
     assert (hands.status, "写明理由" in page) == (400, True)
-    page = await hands.post(f"/console/requests/{row.id}/answer", text="已去掉“企业负责人”")
-    assert "答复记下了" in page
+    words = "已去掉“企业负责人”"
+    page = await hands.post(f"/console/requests/{row.id}/answer", text=words)
+    assert "本人会收到" in page
+    assert f"您的更正请求（编号 {code}）办好了，民警答复：{words}。" in page
+    page = await hands.post(f"/console/requests/{row.id}/answer", text="改了字", seen=words)
+    assert ("改了字。" in page, "答复在发" in page) == (True, False)
+    page = await hands.post(f"/console/requests/{row.id}/answer", text=words, seen=words)
+    assert "答复在发" in page
     assert code not in page
+    await site.alarm.spine.settle()
+    assert any(words in text for text in site.alarm.spine.far.texts("sample-ma"))
 
 
 @pytest.mark.parametrize(
@@ -410,3 +420,98 @@ async def test_a_child_has_no_file(at_work: Hands) -> None:
         f"{path}/tag", look="care", tag="renter", reason="本人说的", ground="consent"
     )
     assert (at_work.status, "不建档" in page) == (400, True)
+
+
+async def test_a_phone_is_noted_and_kept_encrypted(at_work: Hands) -> None:
+    path = file_of(at_work.site, "yang")
+    await at_work.get(f"{path}?for=care")
+    form = {"look": "care", "kind": "phone"}
+    page = await at_work.post(f"{path}/contacts", **form, value="12")
+    assert (at_work.status, "不像电话号码" in page) == (400, True)
+    page = await at_work.post(f"{path}/contacts", look="care", value="1", kind="card")
+    assert at_work.status == 400
+    name = {"look": "care", "kind": "name"}
+    await at_work.post(f"{path}/contacts", **name, value="330424199001011234")
+    assert at_work.status == 400
+    page = await at_work.post(f"{path}/contacts", **form, value="136 0000 7788")
+    assert ("联系方式记下了" in page, "136****7788" in page) == (True, True)
+    rows = [r for r in await at_work.site.alarm.spine.rows(CONTACT_POINT) if r.found]
+    assert not any(b"13600007788" in row.value for row in rows)
+    page = await at_work.post("/console/residents", phone="13600007788", **{"for": "care"})
+    assert page.count('class="row"') == 1
+
+
+async def test_police_place_a_resident(hands: Hands) -> None:
+    await as_police(hands)
+    path = file_of(hands.site, "yang")
+    await hands.get(f"{path}?for=care")
+    officer = str(hands.site.police.id)
+    page = await hands.post(f"{path}/place", look="care", area="ganpu", officer=officer)
+    assert ("改好了" in page, "责任 <bdi>民警陈国华</bdi>" in page) == (True, True)
+    wrong = str(hands.site.auxiliary.id)
+    page = await hands.post(f"{path}/place", look="care", area="", officer=wrong)
+    assert (hands.status, "在岗的民警" in page) == (400, True)
+    row = next(r for r in await hands.site.alarm.spine.rows(RESIDENT) if r.id == path[-32:])
+    assert (row.area, row.officer_id) == ("ganpu", hands.site.police.id)
+
+
+async def test_a_minor_is_noted(at_work: Hands) -> None:
+    path = file_of(at_work.site, "ma")
+    await at_work.get(f"{path}?for=care")
+    page = await at_work.post(f"{path}/minor", look="care", minor="under14")
+    assert (at_work.status, "核对过了" in page) == (400, True)
+    await at_work.post(f"{path}/minor", look="care", minor="old")
+    assert at_work.status == 400
+    page = await at_work.post(f"{path}/minor", look="care", minor="under14", sure="1")
+    assert ("记下了" in page, "未满 14 周岁，不建档" in page) == (True, True)
+    assert await current(at_work.site, path) == {}
+    assert "和另一份档案" not in page
+
+
+async def test_two_files_become_one_and_two_again(hands: Hands) -> None:
+    await as_police(hands)
+    kept, gone = file_of(hands.site, "shen"), file_of(hands.site, "ma")
+    theirs = await current(hands.site, gone)
+    assert theirs
+    await hands.get(f"{kept}/merge?for=own")
+    page = await hands.post(f"{kept}/merge", look="own", whom="13900000000")
+    assert (hands.status, "没找到" in page) == (400, True)
+    page = await hands.post(f"{kept}/merge", look="own", whom="13800000311")
+    assert ("并入" in page, "跟过来：标签" in page) == (True, True)
+    assert await current(hands.site, gone) == theirs
+    form = {"look": "own", "whom": gone[-32:], "seen": gone[-32:]}
+    page = await hands.post(f"{kept}/merge", **form)
+    assert (hands.status, "怎么知道" in page) == (400, True)
+    page = await hands.post(f"{kept}/merge", **form, why="met")
+    assert ("合并好了" in page, "并入 1 份" in page) == (True, True)
+    assert theirs.keys() <= (await current(hands.site, kept)).keys()
+    assert ("file.merge", "当面核对过") in await trail(hands.site)
+    found = re.search(r"/merges/(\d+)/undo", page)
+    assert found
+    page = await hands.post(f"{kept}/merges/{found[1]}/undo", look="own")
+    assert "撤销了" in page
+    assert await current(hands.site, gone) == theirs
+    page = await hands.post(f"{kept}/merges/{found[1]}/undo", look="own")
+    assert (hands.status, "已经撤销" in page) == (409, True)
+
+
+STEPS = (
+    ("contacts", {"kind": "name", "value": "某"}, {Role.POLICE, Role.AUXILIARY}),
+    ("minor", {"minor": "none"}, {Role.POLICE, Role.AUXILIARY}),
+    ("place", {"area": "ganpu"}, {Role.POLICE}),
+    ("merge", {"whom": "0" * 32}, {Role.POLICE}),
+    ("merges/1/undo", {}, {Role.POLICE}),
+)
+
+
+async def test_who_may_note_what(small_site: Site) -> None:
+    """Roles × steps, through the doors; a step that is let in may still be refused in words."""
+    path, officers = file_of(small_site, "yang"), small_site.alarm.spine.officers
+    for role in Role:
+        await officers.add(f"a.{role}", role, PASSWORD, "county-desk", "某某")
+        async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as session:
+            hands = Hands(small_site, session)
+            await hands.get(await small_site.link(await officers.find(f"a.{role}")))
+            for step, form, let_in in STEPS:
+                await hands.post(f"{path}/{step}", look="care", **form)
+                assert (hands.status != 403) == (role in let_in), (role, step)

@@ -31,8 +31,11 @@ async def test_a_ticket_from_claim_to_note(at_work: Hands, ticketed: int) -> Non
     assert (at_work.status, "写一句结果" in page) == (400, True)
     page = await at_work.post(f"/console/tickets/{ticketed}/close", note="号 330424199001011234")
     assert (at_work.status, "证件号" in page, "330424199001011234" in page) == (400, True, True)
-    page = await at_work.post(f"/console/tickets/{ticketed}/close", note="已电话答复，周一来办")
-    assert (at_work.at, "办结了" in page) == ("/console/tickets?said=closed", True)
+    form = {"note": "已电话答复，周一来办", "words": "周一带身份证来窗口"}
+    page = await at_work.post(f"/console/tickets/{ticketed}/close", **form)
+    assert ("办结：周一带身份证来窗口。" in page, "发出并办结" in page) == (True, True)
+    page = await at_work.post(f"/console/tickets/{ticketed}/close", **form, seen=form["words"])
+    assert (at_work.at, "办结了" in page) == ("/console/tickets?said=told", True)
     page = await at_work.get("/console/tickets?closed=1")
     assert "已电话答复，周一来办" in page
     row = next(r for r in await at_work.site.alarm.spine.rows(TICKET) if r.id == ticketed)
@@ -42,6 +45,9 @@ async def test_a_ticket_from_claim_to_note(at_work: Hands, ticketed: int) -> Non
         "ticket.claim",
         "ticket.close",
     ]
+    spine = at_work.site.alarm.spine
+    await spine.settle()
+    assert any("周一带身份证来窗口" in text for text in spine.far.texts("wants-a-person"))
 
 
 async def test_what_is_lost_says_who_won(hands: Hands, at_work: Hands, ticketed: int) -> None:

@@ -8,7 +8,7 @@ from sqlalchemy import insert, select, update
 from jingxiaowei.errors import AudienceError, PermissionDeniedError
 from jingxiaowei.pipeline.decide import Mind
 from jingxiaowei.services.audience_query import residents_of
-from jingxiaowei.services.audiences import OTHERS, broken_down, person_of
+from jingxiaowei.services.audiences import OTHERS, broken_down, person_of, telling
 from jingxiaowei.services.scopes import Scope
 from jingxiaowei.services.tagging_values import TagConflictError, TagRefusedError
 from jingxiaowei.store.engine import Database
@@ -148,16 +148,28 @@ async def test_large_counts_are(filing: Filing) -> None:
     tags = [
         {
             "resident_id": row["id"],
-            "tag": "finance_staff",
+            "tag": tag,
             "source": TagSource.IMPORT,
             "reason": b"sealed",
             "ground": Ground.CONSENT,
             "started_at": filing.now,
         }
-        for row in rows
+        # A protected tag stays out of the chart, and so does what only few have.
+        for tag, these in (("finance_staff", 30), ("elder_alone", 30), ("ebike_user", 5))
+        for row in rows[:these]
     ]
     async with filing.database.write() as connection:
         await connection.execute(insert(RESIDENT), rows)
         await connection.execute(insert(ASSIGNMENT), tags)
     count = await filing.house.audiences.count(police, "finance_staff", filing.now)
     assert (count.total, count.by_area) == (30, {"wuyuan": 30})
+    group = filing.spine.content.library.taxonomy.group_of("finance_staff").slug
+    assert count.by_group == {group: 30}
+
+
+def test_a_group_singles_nobody_out() -> None:
+    assert telling({"a": 100, "b": 81, "c": 80, "d": 20, "e": 19}, 100) == {
+        "a": 100,
+        "c": 80,
+        "d": 20,
+    }

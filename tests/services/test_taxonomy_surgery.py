@@ -7,8 +7,8 @@ import pytest
 from jingxiaowei.errors import PermissionDeniedError
 from jingxiaowei.pipeline.decide import Mind
 from jingxiaowei.services.surgery_rules import rewritten
+from jingxiaowei.services.surgery_values import Kind, Plan
 from jingxiaowei.services.tagging_values import TagConflictError, TagRefusedError
-from jingxiaowei.services.taxonomy_surgery import Kind, Plan
 from jingxiaowei.store.engine import Database
 from jingxiaowei.store.file_tables import SUGGESTION, Ended, Minor
 from jingxiaowei.store.tables import Role

@@ -33,7 +33,12 @@ FORMS: Mapping[str, re.Pattern[str]] = {
     "账号": re.compile(r"[0-9x]{15,19}|[零〇一二三四五六七八九]{14,19}"),
     "网址": re.compile(r"[a-z0-9]{2,}\.?(?:top|vip|xyz|com|cn|cc|net|app)(?![a-z])|http|网址"),
 }
-_FORM_STARTS = re.compile(f"[{_DIGITS}¥$€£a-z网]")  # what a form can begin with
+# What a form can begin with, and what stands in every text that has it.
+_FORM_BEGINS: Mapping[str, tuple[re.Pattern[str], re.Pattern[str]]] = {
+    "金额": (re.compile(f"[{_DIGITS}¥$€£hur]"), re.compile(f"[{_DIGITS}¥$€£]")),
+    "账号": (re.compile("[0-9x零〇一二三四五六七八九]"), re.compile("[0-9x]{14}|[零〇一二三四五六七八九]{14}")),
+    "网址": (re.compile("[a-z0-9网]"), re.compile("[a-z]{2}|网址")),
+}
 _MOST_JOINED = 200  # words that two pieces without a gap may make together
 _FORM_SHARE = 0.2  # how common a form is, against words by their length
 _SENTENCE_END = frozenset("。!?;\n")
@@ -287,13 +292,14 @@ def _apart(spans: list[Span]) -> list[Span]:
 
 def find_forms(text: str) -> Iterator[tuple[str, list[Span]]]:
     """What is recognised by its form, each kind that occurs with its places."""
-    starts = [match.start() for match in _FORM_STARTS.finditer(text)]
-    if not starts:
-        return
-    for name, form in FORMS.items():
+    for name, (begins, sign) in _FORM_BEGINS.items():
+        if sign.search(text) is None:
+            continue
+        form = FORMS[name]
         spans = []
         end = 0
-        for start in starts:
+        for found in begins.finditer(text):
+            start = found.start()
             if start >= end:
                 match = form.match(text, start)
                 if match is not None:

@@ -29,12 +29,12 @@ _BEFORE_COMPANY = re.compile(
 def read_entities(original: str, levelled: Levelled) -> tuple[Entity, ...]:
     """All entities in the order of the text, none inside another."""
     found = [*_numbers(levelled), *_names(levelled), *_addresses(original)]
-    taken: list[tuple[int, int]] = []
+    taken = bytearray(len(original))
     entities = []
     for kind, value, start, end in found:
-        if any(start < e and s < end for s, e in taken):
+        if 1 in taken[start:end]:
             continue
-        taken.append((start, end))
+        taken[start:end] = b"\1" * (end - start)
         entities.append(Entity(kind, value, original[start:end], start, end))
     return tuple(sorted(entities, key=lambda entity: entity.start))
 

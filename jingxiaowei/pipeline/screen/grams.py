@@ -1,21 +1,24 @@
 """The pieces of text that the wording leg was taught, found all at once.
 
 Every run of up to four characters becomes a whole number, and a table of hashes tells which are
-terms: the work is done in a few passes over arrays, however many terms there are.
+terms: the work is done in a few passes over arrays, however many terms there are. Starting those
+passes costs more than a short text does, so a short one is walked through by an automaton.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
 
+import daachorse
 import numpy as np
 from numpy.typing import NDArray
 
 Numbers = NDArray[np.integer]
+Found = tuple[Numbers, Numbers]
 
 _PLANE = 0x30000  # beyond stand no Chinese characters that anybody types
 _LAST = chr(_PLANE - 1)
 _MOST = 4  # characters of a term
+_SHORT = 100  # characters of a text up to which the automaton is quicker
 _SLOT_BITS, _BUCKET_BITS = 15, 12
 _NOTHING: Numbers = np.zeros(0, dtype=np.intp)
 _TO_SLOT, _TO_BUCKET = np.uint64(64 - _SLOT_BITS), np.uint64(64 - _BUCKET_BITS)
@@ -23,18 +26,18 @@ _BUCKET_FACTOR = np.uint64(0xD1B54A32D192ED03)
 _SLOT_FACTOR, _TRIES = 0x9E3779B97F4A7C15, 20
 
 
-class Grams(NamedTuple):
-    """The terms in a text: each occurrence and which it is, and the same without repetition."""
+class Grams:
+    """The terms in a text: each occurrence, and ``unique``, each term once, in order."""
 
-    places: Numbers
-    numbers: Numbers
-    unique: Numbers
-    size: int
+    __slots__ = ("_found", "unique")
 
-    @property
-    def starts(self) -> Numbers:
-        """Where each occurrence begins."""
-        return self.places % self.size
+    def __init__(self, unique: Numbers | list[int], found: Callable[[], Found]) -> None:
+        self.unique = unique
+        self._found = found
+
+    def found(self) -> Found:
+        """Where each occurrence begins, and which term it is."""
+        return self._found()
 
 
 class Terms:
@@ -59,6 +62,9 @@ class Terms:
         # The last key is nobody's: an empty slot points at it.
         self._keys = np.array([*map(self._key, terms), 2**64 - 1], dtype=np.uint64)
         self._count = len(terms)
+        self._automaton = daachorse.CharwiseDoubleArrayAhoCorasick(
+            list(terms) or ["\0"], daachorse.MATCH_KIND_STANDARD
+        )
         factor = _SLOT_FACTOR
         for _ in range(_TRIES):
             self._factor = np.uint64(factor)
@@ -103,9 +109,22 @@ class Terms:
 
     def find(self, text: str) -> Grams:
         """Every term in a text."""
-        size, longest = len(text), min(self._longest, len(text))
+        return self._walk(text) if len(text) <= _SHORT else self._sweep(text)
+
+    def _walk(self, text: str) -> Grams:
+        matches = self._automaton.find_overlapping(text) if self._count else []
+
+        def found() -> Found:
+            pairs = np.array([(start, number) for start, _, number in matches], dtype=np.intp)
+            starts, numbers = pairs.reshape(-1, 2).T
+            return starts, numbers
+
+        return Grams(sorted({number for _, _, number in matches}), found)
+
+    def _sweep(self, text: str) -> Grams:
+        size, longest = len(text), self._longest
         if not longest:
-            return Grams(_NOTHING, _NOTHING, _NOTHING, 1)
+            return Grams([], lambda: (_NOTHING, _NOTHING))
         raw = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
         runs = np.zeros((longest, size), dtype=np.uint64)  # a row a length, a column a beginning
         ones = self._codes.take(raw, mode="clip", out=runs[0])
@@ -119,9 +138,9 @@ class Terms:
         keys = runs.ravel()
         slots = (keys * self._factor) >> _TO_SLOT
         slots ^= self._moves.take((keys * _BUCKET_FACTOR) >> _TO_BUCKET)
-        found = self._slots.take(slots)
-        here = (self._keys.take(found) == keys).nonzero()[0]
-        numbers = found.take(here)
+        known = self._slots.take(slots)
+        here = (self._keys.take(known) == keys).nonzero()[0]
+        numbers = known.take(here)
         seen = np.zeros(self._count, dtype=np.bool_)
         seen[numbers] = True
-        return Grams(here, numbers, seen.nonzero()[0], size)
+        return Grams(seen.nonzero()[0], lambda: (here % size, numbers))

@@ -5,7 +5,6 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from heapq import nlargest
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -289,6 +288,8 @@ class Screen:
     ) -> tuple[Stage, ...]:
         """The stages of this script in the message, and those carried along."""
         own = self._own_stages(hits, scam_type)
+        if not own and not carried:
+            return ()
         return tuple(stage for stage in _STAGES if stage in own or stage in carried)
 
     def _own_stages(self, hits: Sequence[Hit], scam_type: ScamType) -> set[Stage]:
@@ -320,7 +321,7 @@ class Screen:
         if sum(signal.weight for signal in rules) >= _CARRIED_BY_RULES:
             return []
         clauses = self._clauses(evidence, scam_type)
-        best = nlargest(_QUOTES, clauses, key=itemgetter(2))
+        best = sorted(clauses, key=itemgetter(2), reverse=True)[:_QUOTES]
         quotes: list[Signal] = []
         for start, end, weight in best:
             if weight <= 0 and quotes:
@@ -334,12 +335,12 @@ class Screen:
     def _clauses(self, evidence: Evidence, scam_type: ScamType) -> list[tuple[int, int, float]]:
         """Each clause with what its wording adds for a type."""
         bounds = _clause_bounds(evidence.levelled.text)
-        grams = evidence.grams
-        if not len(grams.numbers):
+        starts, numbers = evidence.grams.found()
+        if not len(numbers):
             return [(start, end, 0.0) for start, end in bounds]
-        share = self.fusion.scale / self.leg.length(grams.unique)
-        weights = self.leg.term_weights(grams.numbers, scam_type) * share
-        by_place = np.bincount(grams.starts, weights, minlength=len(evidence.levelled.text))
+        share = self.fusion.scale / self.leg.length(evidence.grams.unique)
+        weights = self.leg.term_weights(numbers, scam_type) * share
+        by_place = np.bincount(starts, weights, minlength=len(evidence.levelled.text))
         # What begins on a mark counts for the clause after it.
         sums = np.add.reduceat(by_place, [0, *(end for _, end in bounds[:-1])]).tolist()
         return [(s, e, total) for (s, e), total in zip(bounds, sums, strict=True)]

@@ -51,22 +51,23 @@ class Leg:
         # The first row counts always, the last is nobody's.
         nobody = np.zeros_like(wording.bias)
         self._rules = np.array([wording.bias, *rules.values(), nobody], dtype=np.float32)
+        self._ones = np.ones(max(len(self._rows), len(self._rules)), dtype=np.float32)
         against = self._rules[:, :_KINDS] - self._rules[:, [_NONE]]
         self._rule_against: list[list[float]] = against.tolist()
 
-    def weigh(self, unique: Numbers, rules: Iterable[str]) -> tuple[Array, Array, Array]:
+    def weigh(self, unique: Numbers | list[int], rules: Iterable[str]) -> tuple[Array, Array, Array]:
         """Logits of the types, of the kinds of text and of the transfer's states, from the
         numbers of the terms that occur and the rules found."""
         place = self._place
         # In one order, so that the same text always comes to the very same sum.
         known = sorted([place[rule] for rule in rules if rule in place])
-        total = _sum(self._rules, [0, *known])
+        total = _sum(self._rules, self._ones, [0, *known])
         if len(unique):
-            words = _sum(self._rows, unique)
+            words = _sum(self._rows, self._ones, unique)
             total += words[:-1] / np.float32(_length(words.item(-1)))
         return total[:_KINDS], total[_KINDS:_CLOCK], total[_CLOCK:]
 
-    def length(self, unique: Numbers) -> float:
+    def length(self, unique: Numbers | list[int]) -> float:
         """How much a text says; long texts count each word for less."""
         return _length(np.add.reduce(self._rows[unique, -1]).item())
 
@@ -80,10 +81,10 @@ class Leg:
         return weights
 
 
-def _sum(table: Array, rows: Numbers | list[int]) -> Array:
-    """The sum of some of a table's rows."""
+def _sum(table: Array, ones: Array, rows: Numbers | list[int]) -> Array:
+    """The sum of some of a table's rows; ``ones``: as many at least."""
     some = table.take(rows, axis=0, mode="clip")
-    total: Array = np.ones(len(some), dtype=np.float32) @ some
+    total: Array = ones[: len(some)] @ some
     return total
 
 

@@ -11,8 +11,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 import daachorse
@@ -23,6 +22,7 @@ from opencc import OpenCC
 from jingxiaowei.content.scam_model import Spelling
 
 Codes = NDArray[np.uint32]
+Places = NDArray[np.intp]
 
 _PLANES = 0x30000  # beyond stand no Chinese characters that anybody types
 _DROP, _DOT, _LINE = 0, ord("."), ord("\n")
@@ -42,21 +42,53 @@ _BRACKETS = {"【": "[", "[": "[", "】": "]", "]": "]"}
 _NO_SYLLABLE = 0xE000  # the private use area: syllables as characters, for the automaton
 _SYLLABLE_AREA = 0xE001
 _LATIN = re.compile("[a-z]+")
-_LONGEST_RUN = 40
+_LONGEST_RUN, _RUNS_KNOWN = 40, 4096
 _FINALS = re.compile(r"[^a-zü]")
 
 
-@dataclass(frozen=True, slots=True)
-class Levelled:
-    """A text in one spelling, and where each of its characters stood."""
+Repairs = list[tuple[int, int, str]]  # from, to, and what is meant
 
-    text: str
-    starts: NDArray[np.intp]
-    ends: NDArray[np.intp]
+
+class Levelled:
+    """A text in one spelling, and where each of its characters stood.
+
+    Most messages are never quoted, so the places are worked out when first asked for.
+    """
+
+    __slots__ = ("_codes", "_ends", "_repairs", "_starts", "text")
+
+    def __init__(self, text: str, codes: Codes, repairs: Repairs) -> None:
+        """``codes``: the original's characters in one spelling, 0 where one was dropped;
+        ``repairs``: what was rewritten after that."""
+        self.text = text
+        self._codes = codes
+        self._repairs = repairs
+        self._starts: Places | None = None
+        self._ends: Places | None = None
+
+    @property
+    def starts(self) -> Places:
+        """For each character where in the original it begins."""
+        return self._find_places()[0]
+
+    @property
+    def ends(self) -> Places:
+        """For each character where in the original it ends."""
+        return self._find_places()[1]
 
     def origin(self, start: int, end: int) -> tuple[int, int]:
         """The span of the original that ``text[start:end]`` was made from."""
-        return int(self.starts[start]), int(self.ends[end - 1])
+        starts, ends = self._find_places()
+        return starts.item(start), ends.item(end - 1)
+
+    def _find_places(self) -> tuple[Places, Places]:
+        if self._starts is None or self._ends is None:
+            starts = self._codes.nonzero()[0]
+            ends = starts + 1
+            if self._repairs:
+                starts, ends = _moved(starts, self._repairs)
+            self._starts, self._ends = starts, ends
+        return self._starts, self._ends
 
 
 @cache
@@ -161,6 +193,8 @@ class Leveller:
         self._real = frozenset(spelling.real)
         self._taken = tuple(spelling.taken)
         self._single = dict(spelling.pinyin)
+        # The same few runs of letters, app and wx among them, come again and again.
+        self._spell = lru_cache(_RUNS_KNOWN)(self._syllables_of)
 
     @staticmethod
     def _written(sounds: Iterable[str]) -> Iterator[str]:
@@ -174,36 +208,40 @@ class Leveller:
         """The text in one spelling."""
         raw = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
         codes = self._table.take(raw, mode="clip")
-        dots = codes == _DOT
-        if np.logical_or.reduce(dots):
-            codes = _decimal_points(codes, dots)
-        places = codes.nonzero()[0]
-        codes = codes.take(places)
-        levelled = codes.tobytes().decode("utf-32-le")
-        repairs = self._repairs(levelled, codes)
-        if repairs:
-            return _rewrite(levelled, places, repairs)
-        return Levelled(levelled, places, places + 1)
+        with_gaps = codes.tobytes().decode("utf-32-le")
+        if "." in with_gaps:
+            codes = _decimal_points(codes)
+            with_gaps = codes.tobytes().decode("utf-32-le")
+        levelled = with_gaps.replace("\0", "")
+        kept = codes if len(levelled) == len(with_gaps) else codes.take(codes.nonzero()[0])
+        repairs = self._repairs(levelled, kept)
+        return Levelled(_rewrite(levelled, repairs) if repairs else levelled, codes, repairs)
 
-    def _repairs(self, text: str, codes: Codes) -> list[tuple[int, int, str]]:
+    def _repairs(self, text: str, codes: Codes) -> Repairs:
         """Words that only sound right: where they stand, and what they are meant to be."""
         sounds = self._sound.take(codes, mode="clip")
-        spans = None
-        spelled = [run for run in _LATIN.finditer(text) if len(self._spell(run[0])) > 0]
+        spelled = [run for run in _LATIN.finditer(text) if self._spell(run[0])]
         if spelled:
-            spans, sounds = self._with_pinyin(text, sounds, spelled)
-        heard = sounds.tobytes().decode("utf-32-le")
+            return self._repairs_with_pinyin(text, *self._with_pinyin(text, sounds, spelled))
         repairs = []
-        for start, end, index in self._heard.find(heard):
-            first = spans[start][0] if spans else start
-            last = spans[end - 1][1] if spans else end
-            word, written = self._words[index], text[first:last]
-            if written != word and not self._meant(text, written, first):
-                repairs.append((first, last, word))
-        if spans:
-            repairs += self._lone_pinyin(text, spans, repairs)
-            repairs.sort()
+        for start, end, index in self._heard.find(sounds.tobytes().decode("utf-32-le")):
+            written = text[start:end]
+            if written != self._words[index] and not self._meant(text, written, start):
+                repairs.append((start, end, self._words[index]))
         return repairs
+
+    def _repairs_with_pinyin(
+        self, text: str, spans: list[tuple[int, int]], sounds: Codes
+    ) -> Repairs:
+        """The same where a sound may be several letters."""
+        repairs = []
+        for start, end, index in self._heard.find(sounds.tobytes().decode("utf-32-le")):
+            first, last = spans[start][0], spans[end - 1][1]
+            written = text[first:last]
+            if written != self._words[index] and not self._meant(text, written, first):
+                repairs.append((first, last, self._words[index]))
+        repairs += self._lone_pinyin(text, spans, repairs)
+        return sorted(repairs)
 
     def _meant(self, text: str, written: str, start: int) -> bool:
         """Whether a word of the same sound is a real word, meant as it is written."""
@@ -233,7 +271,7 @@ class Leveller:
         merged += plain[at:]
         return spans, np.array(merged, dtype=np.uint32)
 
-    def _spell(self, run: str) -> list[str]:
+    def _syllables_of(self, run: str) -> list[str]:
         """A run of letters as pinyin syllables, as few as can be; none if it is no pinyin."""
         if len(run) > _LONGEST_RUN:
             return []
@@ -248,7 +286,7 @@ class Leveller:
         return best[-1] or []
 
     def _lone_pinyin(
-        self, text: str, spans: list[tuple[int, int]], repairs: list[tuple[int, int, str]]
+        self, text: str, spans: list[tuple[int, int]], repairs: Repairs
     ) -> Iterator[tuple[int, int, str]]:
         """A single syllable beside Chinese or a number: zhuan 5万 → 转5万."""
         done = [(start, end) for start, end, _ in repairs]
@@ -263,27 +301,36 @@ class Leveller:
                 yield start, end, char
 
 
-def _decimal_points(codes: Codes, dots: NDArray[np.bool_]) -> Codes:
+def _decimal_points(codes: Codes) -> Codes:
     """Only a point between two digits means something; others are there to split words."""
+    dots = codes == _DOT
     digit = (codes >= ord("0")) & (codes <= ord("9"))
     between = np.zeros_like(dots)
     between[1:-1] = digit[:-2] & digit[2:]
     return np.where(dots & ~between, 0, codes).astype(np.uint32)
 
 
-def _rewrite(text: str, places: NDArray[np.intp], repairs: list[tuple[int, int, str]]) -> Levelled:
-    """The text with its repairs; every new character points at the whole span it replaced."""
+def _rewrite(text: str, repairs: Repairs) -> str:
+    """The text with its repairs."""
     parts: list[str] = []
-    starts: list[NDArray[np.intp]] = []
-    ends: list[NDArray[np.intp]] = []
     at = 0
     for start, end, word in repairs:
-        parts += [text[at:start], word]
-        first, last = int(places[start]), int(places[end - 1]) + 1
-        starts += [places[at:start], np.full(len(word), first)]
-        ends += [places[at:start] + 1, np.full(len(word), last)]
+        parts += (text[at:start], word)
         at = end
     parts.append(text[at:])
+    return "".join(parts)
+
+
+def _moved(places: Places, repairs: Repairs) -> tuple[Places, Places]:
+    """The places after the repairs: every new character points at the whole it stands for."""
+    starts: list[Places] = []
+    ends: list[Places] = []
+    at = 0
+    for start, end, word in repairs:
+        first, last = int(places[start]), int(places[end - 1]) + 1
+        starts += (places[at:start], np.full(len(word), first))
+        ends += (places[at:start] + 1, np.full(len(word), last))
+        at = end
     starts.append(places[at:])
     ends.append(places[at:] + 1)
-    return Levelled("".join(parts), np.concatenate(starts), np.concatenate(ends))
+    return np.concatenate(starts), np.concatenate(ends)

@@ -7,7 +7,6 @@ sentence; ``{老板}`` stands for any word of a named class, ``{别|不要}`` fo
 
 import re
 from bisect import bisect_left
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -33,7 +32,15 @@ FORMS: Mapping[str, re.Pattern[str]] = {
     "账号": re.compile(r"[0-9x]{15,19}|[零〇一二三四五六七八九]{14,19}"),
     "网址": re.compile(r"[a-z0-9]{2,}\.?(?:top|vip|xyz|com|cn|cc|net|app)(?![a-z])|http|网址"),
 }
-_FORM_STARTS = re.compile(f"[{_DIGITS}¥$€£a-z网]")  # what a form can begin with
+# What a form can begin with, and what stands in every text that has it.
+_FORM_BEGINS: Mapping[str, tuple[re.Pattern[str], re.Pattern[str]]] = {
+    "金额": (re.compile(f"[{_DIGITS}¥$€£hur]"), re.compile(f"[{_DIGITS}¥$€£]")),
+    "账号": (
+        re.compile("[0-9x零〇一二三四五六七八九]"),
+        re.compile("[0-9x零〇一二三四五六七八九]{14}"),
+    ),
+    "网址": (re.compile("[a-z0-9网]"), re.compile("[a-z网][a-z址]")),
+}
 _MOST_JOINED = 200  # words that two pieces without a gap may make together
 _FORM_SHARE = 0.2  # how common a form is, against words by their length
 _SENTENCE_END = frozenset("。!?;\n")
@@ -48,14 +55,24 @@ class Hit(NamedTuple):
     end: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Pattern:
+class _Beside(NamedTuple):
+    """A piece next to the anchor that can be a single character: a look around is enough to
+    pass over most places where it is not."""
+
+    piece: int
+    chars: frozenset[str]
+    reach: int
+    before: bool
+
+
+class _Pattern(NamedTuple):
     """Pieces by number, in a row."""
 
     owner: int  # the rule's place
     first: int
     rest: tuple[tuple[int, int], ...]  # each further piece with the gap before it
     needed: tuple[int, ...]  # those but the anchor that no single character can make
+    beside: tuple[_Beside, ...]  # what must stand around the anchor
 
 
 class Finder:
@@ -68,6 +85,7 @@ class Finder:
         plain: Callable[[str], str],
     ) -> None:
         self.rules = tuple(rules)
+        self._order = [*map(sorted(rule.id for rule in rules).index, (r.id for r in rules))]
         self._classes = classes
         self._plain = cache(plain)
         self._numbers: dict[str, int] = {}
@@ -76,11 +94,14 @@ class Finder:
         self._pieces: dict[tuple[str, ...], int] = {}
         self._words: list[tuple[int, ...]] = []
         self._chars: list[re.Pattern[str] | None] = []
+        self._single: list[frozenset[str]] = []
         self._form_pieces = {name: self._new_piece((), "") for name in FORMS}
-        self._anchored: dict[int, list[_Pattern]] = {}
+        anchored: dict[int, list[_Pattern]] = {}
         for owner, rule in enumerate(self.rules):
             for text in dict.fromkeys(rule.patterns):
-                self._compile(owner, text)
+                anchor, pattern = self._compile(owner, text)
+                anchored.setdefault(anchor, []).append(pattern)
+        self._anchored = [tuple(anchored.get(piece, ())) for piece in range(len(self._words))]
         topics: dict[int, tuple[str, ...]] = {}
         for name, words in classes.items():
             for word in {*map(self._plain, words)} - {""}:
@@ -92,7 +113,8 @@ class Finder:
             list(self._numbers) or ["\0"], daachorse.MATCH_KIND_STANDARD
         )
 
-    def _compile(self, owner: int, text: str) -> None:
+    def _compile(self, owner: int, text: str) -> tuple[int, _Pattern]:
+        """A pattern, and the piece that it is tried at."""
         parts, gaps = self._parts(text)
         shares = [
             _FORM_SHARE if isinstance(part, str) else sum(8.0 ** -len(word) for word in part)
@@ -101,14 +123,22 @@ class Finder:
         # A pattern is tried only where the piece stands that is likely the rarest: its anchor.
         anchor = shares.index(min(shares))
         pieces = tuple(self._piece(part, whole=i == anchor) for i, part in enumerate(parts))
-        self._anchored.setdefault(pieces[anchor], []).append(
-            _Pattern(
-                owner,
-                pieces[0],
-                tuple(zip(pieces[1:], gaps[1:], strict=True)),
-                tuple(p for p in pieces if p != pieces[anchor] and self._chars[p] is None),
-            )
+        return pieces[anchor], _Pattern(
+            owner,
+            pieces[0],
+            tuple(zip(pieces[1:], gaps[1:], strict=True)),
+            tuple(p for p in pieces if p != pieces[anchor] and self._chars[p] is None),
+            tuple(self._beside(pieces, gaps, anchor)),
         )
+
+    def _beside(self, pieces: Sequence[int], gaps: Sequence[int], anchor: int) -> Iterator[_Beside]:
+        for place in (anchor - 1, anchor + 1):
+            if 0 <= place < len(pieces):
+                chars = self._single[pieces[place]]
+                if chars:
+                    before = place < anchor
+                    reach = gaps[max(place, anchor)] + 1
+                    yield _Beside(pieces[place], chars, reach, before)
 
     def _parts(self, text: str) -> tuple[list[tuple[str, ...] | str], list[int]]:
         """The pieces of a pattern, forms by name, with the gap before each.
@@ -151,6 +181,7 @@ class Finder:
     def _new_piece(self, words: tuple[int, ...], chars: str) -> int:
         self._words.append(words)
         self._chars.append(re.compile(f"[{re.escape(chars)}]") if chars else None)
+        self._single.append(frozenset(chars))
         return len(self._words) - 1
 
     def _by_word(self) -> list[tuple[int, ...]]:
@@ -167,21 +198,27 @@ class Finder:
     def hits(self, text: str) -> tuple[list[Hit], list[str]]:
         """All rules found, in the order of the text, each at most a few times; and the topics:
         the word classes of which something occurs, in the order in which they are touched."""
-        pieces_of = self._pieces_of
-        places: dict[int, list[Span]] = defaultdict(list)
-        present: dict[int, None] = {}
+        words: dict[int, list[Span]] = {}
         for start, end, number in self._automaton.find_overlapping(text):
-            present[number] = None
-            span = (start, end)
-            for piece in pieces_of[number]:
-                places[piece].append(span)
-        for spans in places.values():
-            if len(spans) > 1:
-                spans.sort()
+            if number in words:
+                words[number].append((start, end))
+            else:
+                words[number] = [(start, end)]
+        places: dict[int, list[Span]] = {}
         topics: dict[str, None] = {}
-        for number in present:
-            for name in self._topics[number]:
+        pieces_of, topics_of = self._pieces_of, self._topics
+        mixed = set()
+        for number, spans in words.items():
+            for piece in pieces_of[number]:
+                if piece in places:
+                    places[piece] = places[piece] + spans
+                    mixed.add(piece)
+                else:
+                    places[piece] = spans
+            for name in topics_of[number]:
                 topics[name] = None
+        for piece in mixed:
+            places[piece].sort()
         for name, spans in find_forms(text):
             places[self._form_pieces[name]] = spans
             topics[name] = None
@@ -189,24 +226,48 @@ class Finder:
 
     def _match(self, text: str, places: Mapping[int, list[Span]]) -> list[Hit]:
         by_rule: dict[int, list[Span]] = {}
-        anchored = self._anchored
-        chars = self._chars
         for piece, spans in places.items():
-            for pattern in anchored.get(piece, ()):
-                for needed in pattern.needed:
-                    if needed not in places:
-                        break
-                else:
-                    row = _row(text, pattern, places, chars) if pattern.rest else spans
-                    if row:
-                        by_rule.setdefault(pattern.owner, []).extend(row)
-        hits = [
-            Hit(self.rules[owner], start, end)
+            for pattern in self._anchored[piece]:
+                owner, _, rest, needed, beside = pattern
+                row = spans
+                if rest:
+                    for other in needed:
+                        if other not in places:
+                            break
+                    else:
+                        if beside and not _possible(text, beside, spans, places):
+                            continue
+                        row = _row(text, pattern, places, self._chars)
+                        if row:
+                            by_rule[owner] = by_rule[owner] + row if owner in by_rule else row
+                    continue
+                by_rule[owner] = by_rule[owner] + row if owner in by_rule else row
+        found = [
+            (start, end, self._order[owner], owner)
             for owner, spans in by_rule.items()
             for start, end in _apart(spans)
         ]
-        hits.sort(key=lambda hit: (hit.start, hit.end, hit.rule.id))
-        return hits
+        found.sort()
+        return [Hit(self.rules[owner], start, end) for start, end, _, owner in found]
+
+
+def _possible(
+    text: str, beside: tuple[_Beside, ...], spans: list[Span], places: Mapping[int, list[Span]]
+) -> bool:
+    """Whether what stands around an anchor allows its pattern: mostly not, and a look tells."""
+    for piece, chars, reach, before in beside:
+        if piece in places:
+            continue
+        for start, end in spans:
+            if not chars.isdisjoint(
+                text[(start - reach if start > reach else 0) : start]
+                if before
+                else text[end : end + reach]
+            ):
+                break
+        else:
+            return False
+    return True
 
 
 def _row(
@@ -242,6 +303,11 @@ def _join(
     sentence. ``after`` is sorted. ``other``: characters that may stand for the second one too."""
     if not before or not (after or other):
         return _NOWHERE
+    if other is None and len(before) == 1 and len(after) == 1:  # as it mostly is
+        (start, end), (first, stop) = before[0], after[0]
+        if 0 <= first - end <= gap and _SENTENCE_END.isdisjoint(text[end:first]):
+            return [(start, stop)]
+        return _NOWHERE
     joined = []
     for start, end in _longest(before) if len(before) > 1 else before:
         first, stop = end + gap + 1, 0
@@ -273,10 +339,9 @@ def _apart(spans: list[Span]) -> list[Span]:
     """The first of them, each as long as can be, that do not overlap."""
     if len(spans) == 1:
         return spans
-    spans.sort(key=lambda span: (span[0], -span[1]))
     kept: list[Span] = []
     end = -1
-    for span in spans:
+    for span in sorted(spans, key=lambda span: (span[0], -span[1])):
         if span[0] >= end:
             kept.append(span)
             end = span[1]
@@ -287,13 +352,14 @@ def _apart(spans: list[Span]) -> list[Span]:
 
 def find_forms(text: str) -> Iterator[tuple[str, list[Span]]]:
     """What is recognised by its form, each kind that occurs with its places."""
-    starts = [match.start() for match in _FORM_STARTS.finditer(text)]
-    if not starts:
-        return
-    for name, form in FORMS.items():
+    for name, (begins, sign) in _FORM_BEGINS.items():
+        if sign.search(text) is None:
+            continue
+        form = FORMS[name]
         spans = []
         end = 0
-        for start in starts:
+        for found in begins.finditer(text):
+            start = found.start()
             if start >= end:
                 match = form.match(text, start)
                 if match is not None:
@@ -330,24 +396,29 @@ def excuse(text: str, hits: Iterable[Hit]) -> tuple[list[Hit], list[Excuse]]:
 
     An exemption that finds nothing to lower is left in, with nothing lowered.
     """
-    signals = [hit for hit in hits if not isinstance(hit.rule, ExemptionRule)]
+    signals: list[Hit] = []
+    exempting: list[tuple[Hit, ExemptionRule]] = []
+    for hit in hits:
+        if type(hit.rule) is ExemptionRule:
+            exempting.append((hit, hit.rule))
+        else:
+            signals.append(hit)
+    if not exempting:
+        return signals, []
+    lowerable = [
+        (i, hit, hit.rule.stage) for i, hit in enumerate(signals) if type(hit.rule) is SignalRule
+    ]
     excuses: list[Excuse] = []
     gone: set[int] = set()
-    for hit in hits:
-        rule = hit.rule
-        if not isinstance(rule, ExemptionRule):
-            continue
-        start, end = reach(text, hit, rule.scope)
-        lowered = [
-            (i, signal)
-            for i, signal in enumerate(signals)
-            if isinstance(signal.rule, SignalRule)
-            and signal.rule.stage in rule.lowers
-            and start < signal.end
-            and signal.start < end
-        ]
-        gone.update(i for i, _ in lowered)
-        excuses.append(Excuse(hit, tuple(signal for _, signal in lowered)))
+    for hit, rule in exempting:
+        lowered = []
+        if lowerable:
+            start, end = reach(text, hit, rule.scope)
+            for i, signal, stage in lowerable:
+                if start < signal.end and signal.start < end and stage in rule.lowers:
+                    gone.add(i)
+                    lowered.append(signal)
+        excuses.append(Excuse(hit, tuple(lowered)))
     return [signal for i, signal in enumerate(signals) if i not in gone], excuses
 
 

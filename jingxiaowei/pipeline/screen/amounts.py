@@ -18,7 +18,11 @@ AMOUNT = re.compile(
     rf"(?P<tail>[0-9一二三四五六七八九](?![0-9]))?(?P<rest>[{_HAN}]+(?=元|块|圆))?"
     rf"[来多余]?(?P<money>元|块|圆|人民币|美金|美元|港币|usd)?"
 )
-_STARTS = re.compile(f"[0-9{_HAN}¥$€£hur]")  # what a sum can begin with
+# What a sum can begin with: a character for number only where a unit comes after it.
+_STARTS = re.compile(
+    f"[0-9{_HAN}¥$€£hur](?:(?<=[0-9¥$€£])|(?<=h)k|(?<=u)sd|(?<=r)mb"
+    f"|(?<=[{_HAN}])(?=[{_HAN}来多余个]*[万亿千百元块圆人美港]))"
+)
 _SCALE = {"万": 10_000, "w": 10_000, "千": 1000, "k": 1000, "百": 100, "亿": 100_000_000}
 _LEAST_BARE = 1000
 

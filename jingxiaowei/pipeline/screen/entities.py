@@ -17,6 +17,7 @@ _QQ = re.compile(r"(?:qq|扣扣|企鹅)(?:号|群|群号)?(?:是|为|:)?([1-9][0
 _WECHAT_WORDS = ("微信", "薇信", "wx", "vx", "v信")
 _WECHAT = re.compile(rf"(?:{'|'.join(_WECHAT_WORDS)})(?:号)?(?:是|为|:)?([a-z][a-z0-9]{{5,19}})")
 _DOTTED = re.compile(r"(?:https?://)?(?:[A-Za-z0-9-]{2,}\.)+[A-Za-z]{2,}(?:/[\w./?=&%-]*)?")
+_DOMAIN = re.compile(r"\.[A-Za-z]{2}")
 _COMPANY_WORDS = "有限公司 有限责任公司 股份公司 商行 商贸行 贸易行 经营部 事务所 工作室".split()
 _COMPANY_END = re.compile("|".join(_COMPANY_WORDS))
 _COMPANY_NAME = re.compile("[\u4e00-\u9fff]{2,20}$")
@@ -29,12 +30,12 @@ _BEFORE_COMPANY = re.compile(
 def read_entities(original: str, levelled: Levelled) -> tuple[Entity, ...]:
     """All entities in the order of the text, none inside another."""
     found = [*_numbers(levelled), *_names(levelled), *_addresses(original)]
-    taken: list[tuple[int, int]] = []
+    taken = bytearray(len(original))
     entities = []
     for kind, value, start, end in found:
-        if any(start < e and s < end for s, e in taken):
+        if 1 in taken[start:end]:
             continue
-        taken.append((start, end))
+        taken[start:end] = b"\1" * (end - start)
         entities.append(Entity(kind, value, original[start:end], start, end))
     return tuple(sorted(entities, key=lambda entity: entity.start))
 
@@ -83,7 +84,7 @@ def _names(levelled: Levelled) -> Iterator[_Found]:
 
 def _addresses(original: str) -> Iterator[_Found]:
     """Web addresses are read from the original: levelling drops what holds them together."""
-    if "." not in original:
+    if _DOMAIN.search(original) is None:
         return
     for match in _DOTTED.finditer(original):
         value = match[0].lower().removeprefix("https://").removeprefix("http://")

@@ -21,8 +21,10 @@ def read_clock(text: str, hits: Iterable[Hit]) -> Transfer:
     """The worst state that is told and not taken back in the same clause."""
     told: dict[Clue, list[int]] = {}
     for hit in hits:
-        if isinstance(hit.rule, ReadingRule) and hit.rule.reads in _STATES:
+        if type(hit.rule) is ReadingRule and hit.rule.reads in _STATES:
             told.setdefault(hit.rule.reads, []).append(_clause(text, hit.start))
+    if not told:
+        return Transfer.UNKNOWN
     denied = set(told.get(Clue.NOT_YET, ()))
     for clue in (Clue.DONE, Clue.IN_PROGRESS):
         if any(clause not in denied for clause in told.get(clue, ())):

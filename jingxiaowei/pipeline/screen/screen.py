@@ -2,22 +2,23 @@
 
 import math
 import re
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
+from operator import itemgetter
+from typing import NamedTuple
 
 import numpy as np
 
 from jingxiaowei.content.levelling import Levelled, Leveller
 from jingxiaowei.content.scam_finder import Excuse, Finder, Hit, excuse
-from jingxiaowei.content.scam_model import Clue, Fusion, ReadingRule, ScamBook, SignalRule
+from jingxiaowei.content.scam_model import Clue, Fusion, ReadingRule, ScamBook
 from jingxiaowei.pipeline.screen.entities import read_entities
 from jingxiaowei.pipeline.screen.grams import Grams
 from jingxiaowei.pipeline.screen.memory import faded, last_transfer
 from jingxiaowei.pipeline.screen.reading import guess_clock, read_clock
 from jingxiaowei.pipeline.screen.settled import blank, fingerprints
-from jingxiaowei.pipeline.screen.speakers import heard, is_dialogue, own_spans
+from jingxiaowei.pipeline.screen.speakers import heard, own_spans, speakers
 from jingxiaowei.pipeline.screen.values import (
     Exemption,
     ScamType,
@@ -51,15 +52,21 @@ _PRETEXTS = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Told(NamedTuple):
+    """What a signal tells: which script, and how far it has gone."""
+
+    scam_type: ScamType
+    stage: Stage
+
+
+class Evidence(NamedTuple):
     """What was found in a text, before it is weighed."""
 
     levelled: Levelled
-    hits: tuple[Hit, ...]
-    excuses: tuple[Excuse, ...]
+    hits: Sequence[Hit]
+    excuses: Sequence[Excuse]
     grams: Grams
-    topics: tuple[str, ...]  # in the order in which they are touched
+    topics: Sequence[str]  # in the order in which they are touched
     scripts: Mapping[str, int]  # how many different signals of each script count
     dialogue: bool
 
@@ -86,7 +93,7 @@ class Evidence:
         voices = {
             hit.rule.reads.value
             for hit in self.hits
-            if isinstance(hit.rule, ReadingRule) and hit.rule.reads in _VOICES
+            if type(hit.rule) is ReadingRule and hit.rule.reads in _VOICES
         }
         return voices or {"direct"}
 
@@ -117,7 +124,11 @@ class Screen:
             )
             for script in book.scripts
         }
-        self._owner = {s.id: script.scam_type for script in book.scripts for s in script.signals}
+        self._told = {
+            signal.id: Told(ScamType(script.scam_type.value), Stage(signal.stage.value))
+            for script in book.scripts
+            for signal in script.signals
+        }
 
     def look(
         self,
@@ -183,7 +194,7 @@ class Screen:
             if transfer is Transfer.UNKNOWN:
                 transfer = last_transfer(traces)
         chances = self.chances(logits)
-        scam_type = TYPES[max(range(_NONE), key=chances.__getitem__)]
+        scam_type = TYPES[chances.index(max(chances[:_NONE]))]
         seen = self._stages_seen(evidence.hits, scam_type, carried.get(scam_type, {}))
         score = self.score(chances, transfer, specimen, seen)
         verdict = self._verdict(chances, score, scam_type if not seen else None)
@@ -220,20 +231,21 @@ class Screen:
         """All that the rules and the automaton find in a text."""
         levelled = self.leveller.level(text)
         hits, topics = self.finder.hits(levelled.text)
-        dialogue = is_dialogue(levelled.text)
-        if dialogue:
-            hits = heard(hits, own_spans(levelled.text))
-        counted, excuses = excuse(levelled.text, hits)
-        signals = {h.rule.id for h in counted if isinstance(h.rule, SignalRule)}
-        scripts = Counter([self._owner[signal].value for signal in signals])
+        lines = speakers(levelled.text)
+        if lines:
+            hits = heard(hits, own_spans(levelled.text, lines))
+        counted, excuses = excuse(levelled.text, hits) if hits else ([], [])
+        scripts: dict[str, int] = {}
+        for signal in {hit.rule.id for hit in counted if hit.rule.id in self._told}:
+            name = self._told[signal].scam_type.value
+            scripts[name] = scripts.get(name, 0) + 1
         grams = self.leg.terms.find(levelled.text)
-        return Evidence(
-            levelled, tuple(counted), tuple(excuses), grams, tuple(topics), scripts, dialogue
-        )
+        return Evidence(levelled, counted, excuses, grams, topics, scripts, bool(lines))
 
     def chances(self, logits: Array) -> list[float]:
         """The probability of each type and of none."""
-        scaled = [logit * self.fusion.scale for logit in logits.tolist()]
+        scale = self.fusion.scale
+        scaled = [logit * scale for logit in logits.tolist()]
         scaled[_NONE] += self.fusion.shift
         most = max(scaled)
         powers = [math.exp(logit - most) for logit in scaled]
@@ -276,29 +288,29 @@ class Screen:
     ) -> tuple[Stage, ...]:
         """The stages of this script in the message, and those carried along."""
         own = self._own_stages(hits, scam_type)
+        if not own and not carried:
+            return ()
         return tuple(stage for stage in _STAGES if stage in own or stage in carried)
 
     def _own_stages(self, hits: Sequence[Hit], scam_type: ScamType) -> set[Stage]:
+        told = self._told
         return {
-            Stage(hit.rule.stage.value)
+            told[hit.rule.id].stage
             for hit in hits
-            if isinstance(hit.rule, SignalRule)
-            and self._owner[hit.rule.id].value == scam_type.value
+            if hit.rule.id in told and told[hit.rule.id].scam_type is scam_type
         }
 
     def _signals(self, text: str, evidence: Evidence, scam_type: ScamType) -> list[Signal]:
         """The signals of this script that count, each with the resident's own words."""
         signals = []
         for hit in evidence.hits:
-            rule = hit.rule
-            if not isinstance(rule, SignalRule) or self._owner[rule.id].value != scam_type.value:
+            told = self._told.get(hit.rule.id)
+            if told is None or told.scam_type is not scam_type:
                 continue
             start, end = evidence.levelled.origin(hit.start, hit.end)
-            weight = max(self.leg.weight(rule.id, scam_type) * self.fusion.scale, 0.0)
+            weight = max(self.leg.weight(hit.rule.id, scam_type) * self.fusion.scale, 0.0)
             signals.append(
-                Signal(
-                    rule.id, Stage(rule.stage.value), text[start:end], start, end, round(weight, 3)
-                )
+                Signal(hit.rule.id, told.stage, text[start:end], start, end, round(weight, 3))
             )
         return signals
 
@@ -309,7 +321,7 @@ class Screen:
         if sum(signal.weight for signal in rules) >= _CARRIED_BY_RULES:
             return []
         clauses = self._clauses(evidence, scam_type)
-        best = sorted(clauses, key=lambda clause: -clause[2])[:_QUOTES]
+        best = sorted(clauses, key=itemgetter(2), reverse=True)[:_QUOTES]
         quotes: list[Signal] = []
         for start, end, weight in best:
             if weight <= 0 and quotes:
@@ -323,12 +335,12 @@ class Screen:
     def _clauses(self, evidence: Evidence, scam_type: ScamType) -> list[tuple[int, int, float]]:
         """Each clause with what its wording adds for a type."""
         bounds = _clause_bounds(evidence.levelled.text)
-        grams = evidence.grams
-        if not len(grams.numbers):
+        starts, numbers = evidence.grams.found()
+        if not len(numbers):
             return [(start, end, 0.0) for start, end in bounds]
-        share = self.fusion.scale / self.leg.length(grams.unique)
-        weights = self.leg.term_weights(grams.numbers, scam_type) * share
-        by_place = np.bincount(grams.starts, weights, minlength=len(evidence.levelled.text))
+        share = self.fusion.scale / self.leg.length(evidence.grams.unique)
+        weights = self.leg.term_weights(numbers, scam_type) * share
+        by_place = np.bincount(starts, weights, minlength=len(evidence.levelled.text))
         # What begins on a mark counts for the clause after it.
         sums = np.add.reduceat(by_place, [0, *(end for _, end in bounds[:-1])]).tolist()
         return [(s, e, total) for (s, e), total in zip(bounds, sums, strict=True)]

@@ -20,7 +20,8 @@ Array = NDArray[np.float32]
 TYPES = tuple(ScamType)  # the last is NONE
 SPECIMENS = tuple(Specimen)
 TRANSFERS = tuple(Transfer)
-_NONE = TYPES.index(ScamType.NONE)
+_COLUMN = {scam_type: column for column, scam_type in enumerate(TYPES)}
+_NONE = _COLUMN[ScamType.NONE]
 _KINDS, _CLOCK = len(TYPES), len(TYPES) + len(SPECIMENS)
 _COLUMNS = _CLOCK + len(TRANSFERS)
 LEAST = 15.0  # length below which a text says too little for its words to count in full
@@ -34,12 +35,11 @@ class Leg:
         wording = book.wording if len(book.wording.terms) else _untaught()
         split = len(wording.terms)
         self.terms = Terms(wording.terms)
-        self._rows = np.ascontiguousarray(wording.weights[:split], dtype=np.float32)
-        self._against = np.ascontiguousarray(
-            (self._rows[:, :_KINDS] - self._rows[:, [_NONE]]).T, dtype=np.float32
-        )
-        self._squares = wording.rarity.astype(np.float64) ** 2
-        self._bias = wording.bias
+        rows = np.ascontiguousarray(wording.weights[:split], dtype=np.float32)
+        self._against = np.ascontiguousarray((rows[:, :_KINDS] - rows[:, [_NONE]]).T)
+        # A term's last column is what it adds to the square of a text's length.
+        squares = wording.rarity.astype(np.float32) ** 2
+        self._rows = np.ascontiguousarray(np.hstack([rows, squares[:, None]]))
         rules = dict(zip(wording.rules, wording.weights[split:], strict=True))
         for script in book.scripts:
             column = TYPES.index(ScamType(script.scam_type.value))
@@ -47,35 +47,49 @@ class Leg:
             usual = np.mean(taught, axis=0) if taught else _one(column)
             for signal in script.signals:
                 rules.setdefault(signal.id, usual)
-        self._place = {rule: place for place, rule in enumerate(rules)}
-        self._rules = np.array([*rules.values(), np.zeros_like(self._bias)], dtype=np.float32)
+        self._place = {rule: place for place, rule in enumerate(rules, 1)}
+        # The first row counts always, the last is nobody's.
+        nobody = np.zeros_like(wording.bias)
+        self._rules = np.array([wording.bias, *rules.values(), nobody], dtype=np.float32)
+        self._ones = np.ones(max(len(self._rows), len(self._rules)), dtype=np.float32)
+        against = self._rules[:, :_KINDS] - self._rules[:, [_NONE]]
+        self._rule_against: list[list[float]] = against.tolist()
 
-    def weigh(self, unique: Numbers, rules: Iterable[str]) -> tuple[Array, Array, Array]:
+    def weigh(self, unique: Numbers | list[int], rules: Iterable[str]) -> tuple[Array, Array, Array]:
         """Logits of the types, of the kinds of text and of the transfer's states, from the
         numbers of the terms that occur and the rules found."""
-        total = self._bias.copy()
-        if len(unique):
-            words = np.add.reduce(self._rows.take(unique, axis=0), axis=0)
-            total += words / np.float32(self.length(unique))
         place = self._place
-        known = [place[rule] for rule in rules if rule in place]
-        if known:
-            total += np.add.reduce(self._rules.take(known, axis=0), axis=0)
+        # In one order, so that the same text always comes to the very same sum.
+        known = sorted([place[rule] for rule in rules if rule in place])
+        total = _sum(self._rules, self._ones, [0, *known])
+        if len(unique):
+            words = _sum(self._rows, self._ones, unique)
+            total += words[:-1] / np.float32(_length(words.item(-1)))
         return total[:_KINDS], total[_KINDS:_CLOCK], total[_CLOCK:]
 
-    def length(self, unique: Numbers) -> float:
+    def length(self, unique: Numbers | list[int]) -> float:
         """How much a text says; long texts count each word for less."""
-        return max(math.sqrt(np.add.reduce(self._squares.take(unique))), LEAST)
+        return _length(np.add.reduce(self._rows[unique, -1]).item())
 
     def weight(self, rule: str, scam_type: ScamType) -> float:
         """How much a rule speaks for a type, against nothing being wrong."""
-        row = self._rules[self._place.get(rule, -1)]  # the last row is nobody's: zeros
-        return float(row[TYPES.index(scam_type)] - row[TYPES.index(ScamType.NONE)])
+        return self._rule_against[self._place.get(rule, -1)][_COLUMN[scam_type]]
 
     def term_weights(self, numbers: Numbers, scam_type: ScamType) -> Array:
         """The same for terms, before the text's length is divided out."""
-        weights: Array = self._against[TYPES.index(scam_type)].take(numbers)
+        weights: Array = self._against[_COLUMN[scam_type]].take(numbers)
         return weights
+
+
+def _sum(table: Array, ones: Array, rows: Numbers | list[int]) -> Array:
+    """The sum of some of a table's rows; ``ones``: as many at least."""
+    some = table.take(rows, axis=0, mode="clip")
+    total: Array = ones[: len(some)] @ some
+    return total
+
+
+def _length(square: float) -> float:
+    return max(math.sqrt(square), LEAST)
 
 
 def _one(column: int) -> Array:

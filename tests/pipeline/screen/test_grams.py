@@ -36,9 +36,14 @@ def plainly(terms: Sequence[str], text: str) -> Counter[tuple[int, int]]:
 
 
 def quickly(terms: Terms, text: str) -> Counter[tuple[int, int]]:
-    grams = terms.find(text)
-    assert grams.unique.tolist() == sorted(set(grams.numbers.tolist()))
-    return Counter(zip(grams.starts.tolist(), grams.numbers.tolist(), strict=True))
+    """What is found, which must be the same however it is looked for."""
+    walked, swept = terms._walk(text), terms._sweep(text)
+    assert list(walked.unique) == list(swept.unique)
+    starts, numbers = swept.found()
+    assert list(swept.unique) == sorted(set(numbers.tolist()))
+    again = Counter(zip(*(part.tolist() for part in walked.found()), strict=True))
+    assert again == Counter(zip(starts.tolist(), numbers.tolist(), strict=True))
+    return again
 
 
 @given(st.text(alphabet="转账户不要老板让我a𠮷 \n。x") | st.text())

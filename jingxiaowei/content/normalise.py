@@ -6,7 +6,7 @@ compared in the same form, and the checker may not reach up into the pipeline.
 
 import re
 import unicodedata
-from functools import cache
+from functools import cache, lru_cache
 
 # Zero-width characters, bidi marks, variation selectors and other controls: nobody sees them.
 _INVISIBLE = re.compile(
@@ -14,6 +14,8 @@ _INVISIBLE = re.compile(
 )
 _NOT_WORD = re.compile(r"[\W_]+")
 _CLAUSE = re.compile(r"[，。！？；、,!?;\n\r…]+|\.{2,}|\s{2,}")
+# Each stage levels the same message for itself: of those under way the forms are at hand.
+_AT_HAND = 64
 
 
 @cache
@@ -26,6 +28,7 @@ def simplified() -> dict[int, str]:
     return {ord(old): new for old, new in zip(block, plain, strict=True) if old != new}
 
 
+@lru_cache(_AT_HAND)
 def normalise(text: str) -> str:
     """NFKC, lower case, simplified, no invisible characters; punctuation and spaces stay.
 
@@ -38,6 +41,7 @@ def normalise(text: str) -> str:
     return text if text.isprintable() else _INVISIBLE.sub("", text)
 
 
+@lru_cache(_AT_HAND)
 def compact(text: str) -> str:
     """``normalise`` and then nothing but letters, digits and Chinese characters."""
     return _NOT_WORD.sub("", normalise(text))

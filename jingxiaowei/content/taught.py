@@ -45,14 +45,14 @@ class Taught:
         """The rows of a text's known features, and their values, of length one together."""
         where = find(self.vocabulary, features)
         where = where[where >= 0]
-        values = self.rarity[where]
+        values = self.rarity.take(where)
         size = float(np.sqrt(values @ values))
         return where, values / np.float32(size) if size else values
 
     def weigh(self, features: Keys) -> tuple[Vector, Vector]:
         """The logarithm of each column's probability, and the probability."""
         where, values = self.rows(features)
-        logs: Vector = values @ self.weights[where]
+        logs: Vector = values @ self.weights.take(where, axis=0)
         logs *= self.scale
         logs += self.bias
         logs -= logs.max()

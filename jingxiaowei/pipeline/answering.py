@@ -106,7 +106,9 @@ class Answering:
 
     def _both(self, text: str, known: Known) -> Decision | None:
         """Two questions in one message, each of them plain: both are answered."""
-        asked = [part for part in parts(text) if names_a_thing(self._index, part)]
+        asked = parts(text)
+        if len(asked) > 1:
+            asked = [part for part in asked if names_a_thing(self._index, part)]
         if len(asked) < 2:
             return None  # who names one thing asks about one thing
         first: tuple[str, Ruling] | None = None

@@ -7,6 +7,7 @@ a button, small talk, and the answer, or the honest "I don't know".
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from jingxiaowei.content.model import Domain, Library, SmallTalk
 from jingxiaowei.content.normalise import clauses
@@ -29,6 +30,7 @@ from jingxiaowei.pipeline.rights_asked import Asked
 from jingxiaowei.pipeline.screen.values import Screening, Verdict
 from jingxiaowei.pipeline.suggesting import Suggesting
 from jingxiaowei.pipeline.utterance import bare as bare_of
+from jingxiaowei.pipeline.utterance import stripped
 
 _DOMAINS = {Domain.HUKOU: "户籍身份证", Domain.TRAFFIC: "交通出行", Domain.EXIT_ENTRY: "出入境"}
 # Asked most, by the county's figures and the fact sheet's order; the menu shows those that exist.
@@ -83,39 +85,41 @@ class Mind:
         text = "\n".join(m.text for m in messages if m.text and not m.menu_id)
         screening = self.alarm.look(text, known)
         decision = self._decide(messages, text, screening, known, asked)
+        added = self._notice_due(decision, known) | self._said_of_them(decision, messages, known)
         if decision.screening is None:
-            decision = replace(decision, screening=screening, screened=text)
-        decision = self._with_notice(decision, known)
-        return self._with_suggestions(decision, messages, known)
+            added |= {"screening": screening, "screened": text}
+        guardian = added.pop("guardian", False)
+        # One copy of a wide value, whatever was added to it.
+        decision = replace(decision, **added) if added else decision
+        return self._with_word_to_minors(decision, guardian)
 
-    def _with_notice(self, decision: Decision, known: Known) -> Decision:
+    def _notice_due(self, decision: Decision, known: Known) -> dict[str, Any]:
         """告知, with the first answer where no welcome told of the rules."""
         told = not known.untold or known.by_officer or decision.kind in _NOT_TOLD
         if told or not decision.text:
-            return decision
-        return replace(decision, notice=self.speech.say("notice", unit=self.library.unit_name))
+            return {}
+        return {"notice": self.speech.say("notice", unit=self.library.unit_name)}
 
-    def _with_suggestions(
+    def _said_of_them(
         self, decision: Decision, messages: Sequence[Incoming], known: Known
-    ) -> Decision:
+    ) -> dict[str, Any]:
         """The tags that the resident's typed words suggest, none while help comes first; and
-        whether somebody under age writes."""
+        whether somebody under age writes, or their guardian says so."""
         text = "\n".join(
             m.text for m in messages if m.kind is MessageKind.TEXT and m.text and not m.menu_id
         )
         if known.by_officer or not text:
-            return decision
+            return {}
         facts = [fact for fact in (decision.fact, *(c.fact for c in decision.also)) if fact]
         suggested, minor = self._suggesting.read(text, facts)
         if decision.kind in _HELP_FIRST or decision.need is Need.EMERGENCY:
             suggested = ()
         if not suggested and minor is UNSAID:
-            return decision
+            return {}
         guardian = self._rights.child_writes(text, minor)
         if guardian:
             minor = replace(minor, whose=Person.SELF)
-        decision = replace(decision, suggested=suggested, minor=minor)
-        return self._with_word_to_minors(decision, guardian)
+        return {"suggested": suggested, "minor": minor, "guardian": guardian}
 
     def _with_word_to_minors(self, decision: Decision, guardian: bool) -> Decision:
         """What is kept of somebody under age, said to them or to their guardian."""
@@ -284,9 +288,9 @@ class Mind:
         what thanks and asks for nothing is one too (谢了老兄)."""
         if len(text) > _COURTESIES:
             return None
-        parts = [self._talk.get(bare_of(part)) for part in clauses(text.replace(" ", "，"))]
-        if len(parts) > 1 and all(parts):
-            return parts[-1]
+        parts = clauses(text.replace(" ", "，"))
+        if len(parts) > 1 and all(stripped(part) in self._talk for part in parts):
+            return self._talk[stripped(parts[-1])]
         if known.topic is None or any(word in text for word in self._human_words):
             return None
         return self._courtesies.get(closing(self.index, text))

@@ -8,6 +8,8 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import daachorse
+
 from jingxiaowei.content.model import Library
 from jingxiaowei.content.normalise import compact
 from jingxiaowei.content.rights_model import ChoiceWords, RightWords
@@ -36,6 +38,7 @@ class _Pattern:
     """A right's words that may stand anywhere in a short text."""
 
     right: str
+    cues: frozenset[str]  # a text without any of them need not be searched
     holds: re.Pattern[str]
     unless: re.Pattern[str] | None
 
@@ -54,6 +57,10 @@ class Rights:
             if right.id in _TOLD:
                 self._whole |= dict.fromkeys(map(bare, right.says), right.id)
         self._patterns = tuple(_patterns(book.rights))
+        self._cues = sorted({cue for pattern in self._patterns for cue in pattern.cues if cue})
+        self._cue_finder = daachorse.CharwiseDoubleArrayAhoCorasick(
+            self._cues or ["\0"], daachorse.MATCH_KIND_STANDARD
+        )
         self._choices: dict[str, tuple[ChoiceWords, bool]] = {}
         for choice in book.choices:
             self._choices |= {bare(word): (choice, True) for word in choice.on}
@@ -170,7 +177,12 @@ class Rights:
         return self._decide(asked, "档案里的一项", number[0])
 
     def _found(self, plain: str) -> str | None:
+        seen = {self._cues[n] for _, _, n in self._cue_finder.find_overlapping(plain)}
+        if not seen:
+            return None
         for pattern in self._patterns:
+            if seen.isdisjoint(pattern.cues):
+                continue
             if pattern.holds.search(plain) and not (
                 pattern.unless and pattern.unless.search(plain)
             ):
@@ -304,12 +316,21 @@ def _patterns(rights: Sequence[RightWords]) -> Iterable[_Pattern]:
         if right.holds:
             holds = "|".join(map(_gapped, right.holds))
             unless = "|".join(re.escape(compact(word)) for word in right.unless)
-            yield _Pattern(right.id, re.compile(holds), re.compile(unless) if unless else None)
+            yield _Pattern(
+                right.id,
+                frozenset(max(_pieces(words), key=len) for words in right.holds),
+                re.compile(holds),
+                re.compile(unless) if unless else None,
+            )
 
 
 def _gapped(words: str) -> str:
     """A regular expression for words with gaps."""
-    return _GAP.join(re.escape(compact(part)) for part in words.split("…"))
+    return _GAP.join(map(re.escape, _pieces(words)))
+
+
+def _pieces(words: str) -> list[str]:
+    return [compact(part) for part in words.split("…")]
 
 
 def _verb(words: str) -> str:

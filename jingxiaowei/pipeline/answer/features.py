@@ -68,7 +68,7 @@ def features(clauses: Sequence[Clause], found: Letters | None = None) -> Keys:
     heard = sounds(_BETWEEN.join(texts), found.codes)
     before, after = heard[:-1], heard[1:]
     pairs = (before << _HALF | after | _SOUNDS)[(before > 0) & (after > 0)]
-    concepts = np.array(list(_concept_keys(spotted)), dtype=np.uint64)
+    concepts = np.array(_concept_keys(spotted), dtype=np.uint64)
     keys = np.concatenate((found.singles, found.pairs, found.triples, pairs, concepts))
     keys.sort()
     return keys[newcomers(keys)]
@@ -81,13 +81,13 @@ def newcomers(keys: Keys) -> NDArray[np.bool_]:
     return news
 
 
-def _concept_keys(spotted: Iterable[set[str]]) -> Iterable[int]:
+def _concept_keys(spotted: Iterable[set[str]]) -> list[int]:
+    keys: list[int] = []
     for slugs in spotted:
         numbers = sorted(map(number, slugs))
-        for one in numbers:
-            yield _CONCEPTS | one
-        for one, two in combinations(numbers, 2):
-            yield _CONCEPTS | one << 31 | two
+        keys += [_CONCEPTS | one for one in numbers]
+        keys += [_CONCEPTS | one << 31 | two for one, two in combinations(numbers, 2)]
+    return keys
 
 
 def _without_places(clause: Clause) -> str:

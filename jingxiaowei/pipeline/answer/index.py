@@ -117,11 +117,12 @@ class Index:
     def __init__(self, library: Library, tokenizer: Tokenizer) -> None:
         self.taught = taught = library.taught
         columns = entry_columns(taught, [entry.fact for entry in library.entries])
-        self._columns = columns.tolist()
+        self._columns = columns
         self._known = np.flatnonzero(columns >= 0)  # the entries that were taught
         self._known_columns = columns[self._known]
-        self._foreign = [n for n, name in enumerate(taught.columns) if name.startswith(FOREIGN)]
-        self._matters = [taught.columns[n].removeprefix(FOREIGN) for n in self._foreign]
+        foreign = [n for n, name in enumerate(taught.columns) if name.startswith(FOREIGN)]
+        self._foreign = np.array(foreign, dtype=np.intp)
+        self._matters = [taught.columns[n].removeprefix(FOREIGN) for n in foreign]
         self.entries: tuple[FaqEntry, ...] = library.entries
         self.kinds = library.lexicon.kinds
         self.tokenizer = tokenizer
@@ -153,7 +154,7 @@ class Index:
         self._concepts = {slug: first_concept + n for slug, n in slugs.items()}
         self._sizes = np.array(sizes, dtype=np.intp)
         self.slots = Slots(library, used, sizes)
-        self._general = [float(entry.general) for entry in self.entries]
+        self._general = np.array([entry.general for entry in self.entries], dtype=np.float64)
 
     def query(self, text: str, before: str = "") -> Query:
         """Take a text apart; see :func:`take_apart`."""
@@ -186,26 +187,18 @@ class Index:
         places += [place for place in order[FINALISTS:] if named[place] in belief.favourites]
         finalists = [named[place] for place in places]
         close, ratios = self._compare(query, finalists)
-        conflicts = known[places, 3].tolist()
-        alike = np.maximum(known[places, 0], ratios).tolist()
-        behinds = [self._behind(belief, *one) for one in zip(finalists, alike, strict=True)]
+        kept = known.take(places, axis=0)
+        behind = self._behind(belief, finalists, np.maximum(kept[:, 0], ratios))
         legs = np.empty((len(places), len(Leg)))
-        legs[:, : _ROUGH.size] = known[places]
-        long = min(1.0, len(query.text) / _LONG)
-        legs[:, _ROUGH.size :] = [
-            (
-                0.0 if conflict else self._general[entry],
-                ratio,
-                entry == exact,
-                behind,
-                belief.sure,
-                belief.ours,
-                behind * long,
-            )
-            for entry, ratio, conflict, behind in zip(
-                finalists, ratios.tolist(), conflicts, behinds, strict=True
-            )
-        ]
+        legs[:, : _ROUGH.size] = kept
+        general, fuzzy, same, taught, sure, ours, long = range(_ROUGH.size, len(Leg))
+        legs[:, general] = self._general.take(finalists) * (kept[:, 3] == 0)
+        legs[:, fuzzy] = ratios
+        legs[:, same] = [entry == exact for entry in finalists]
+        legs[:, taught] = behind
+        legs[:, sure] = belief.sure
+        legs[:, ours] = belief.ours
+        legs[:, long] = behind * min(1.0, len(query.text) / _LONG)
         return Found(tuple(finalists), legs, close, belief.foreign, belief.share)
 
     def _believe(self, query: Query) -> _Belief:
@@ -214,24 +207,28 @@ class Index:
             return _Belief(np.zeros(0, dtype=np.float32))
         logs, chances = self.taught.weigh(query.features)
         foreign, share, ours = "", 0.0, 1.0
-        if self._foreign:
-            parts = chances[self._foreign].tolist()
+        if len(self._foreign):
+            parts = chances.take(self._foreign).tolist()
             share = max(parts)
             ours = 1.0 - sum(parts)
             foreign = self._matters[parts.index(share)]
         if not len(self._known):
             return _Belief(logs, (), 0.0, ours, foreign, share)
-        mine = logs[self._known_columns]
+        mine = logs.take(self._known_columns)
         count = min(FINALISTS, len(mine))
-        order = mine.argpartition(len(mine) - count)[len(mine) - count :].tolist()
-        best = float(mine[order].max())
-        favourites = tuple(self._known[order].tolist())
+        order = mine.argpartition(len(mine) - count)[len(mine) - count :]
+        best = float(mine.take(order).max())
+        favourites = tuple(self._known.take(order).tolist())
         return _Belief(logs - best, favourites, math.exp(best), ours, foreign, share)
 
-    def _behind(self, belief: _Belief, entry: int, alike: float) -> float:
+    def _behind(self, belief: _Belief, entries: Sequence[int], alike: Vector) -> Vector:
         """0 for the favourite, down to -1; for an entry that was not taught, by its likeness."""
-        column = self._columns[entry]
-        return max(-1.0, float(belief.behind[column]) / _FAR) if column >= 0 else (alike - 1.0) / 2
+        columns = self._columns.take(entries)
+        untaught = (alike - 1.0) / 2
+        if not len(belief.behind):
+            return untaught
+        behind = belief.behind.take(columns, mode="clip").astype(np.float64) / _FAR
+        return np.where(columns >= 0, np.maximum(behind, -1.0), untaught)
 
     def _compare(self, query: Query, entries: Sequence[int]) -> tuple[Close, Vector]:
         """Each entry's phrasings with the whole text or with a clause of it; the closest's."""
@@ -242,9 +239,10 @@ class Index:
         if not asked:
             return _NOTHING.close, np.zeros(len(entries))
         texts = [text for entry in entries for text in self._texts[entry]]
-        lengths = self._sizes[entries]
+        lengths = self._sizes.take(entries)
         starts = lengths.cumsum() - lengths
-        ratios = process.cdist(asked, texts, scorer=fuzz.ratio).max(axis=0) / 100
+        compared = process.cdist(asked, texts, scorer=fuzz.ratio)
+        ratios = (compared[0] if len(asked) == 1 else compared.max(axis=0)) / 100
         return Close(ratios, starts, texts), np.maximum.reduceat(ratios, starts)
 
 

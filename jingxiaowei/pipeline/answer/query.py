@@ -1,13 +1,14 @@
 """A resident's text, taken apart once for everybody who looks at it."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from jingxiaowei.pipeline.answer.features import Keys, features, letters, newcomers
-from jingxiaowei.pipeline.answer.words import STOPWORDS, Tokenizer
+from jingxiaowei.pipeline.answer.features import Keys, Letters, features, letters, newcomers
+from jingxiaowei.pipeline.answer.words import STOPWORDS, Clause, Tokenizer
 
 LONGEST = 300  # characters that are looked at; the caller says so when it cut
 
@@ -67,22 +68,35 @@ def take_apart(tokenizer: Tokenizer, text: str, before: str = "") -> Query:
         words.update({word: weight for word in part.words if word not in STOPWORDS})
         concepts.update({s.slug: weight for s in part.spotted})
     found = letters([part.text for part, _ in heaviest])
-    lengths = [len(part.text) + 1 for part, _ in heaviest]
-    weights = np.array([weight for _, weight in heaviest]).repeat(lengths)[:-2][found.joined]
-    lone = [(ord(part.text), weight) for part, weight in heaviest if len(part.text) == 1]
-    pairs = found.pairs
-    if lone:  # a clause of one character is its own pair
-        pairs = np.concatenate((pairs, np.array([code for code, _ in lone], dtype=np.uint64)))
-        weights = np.concatenate((weights, [weight for _, weight in lone]))
-    order = pairs.argsort(kind="stable")  # of several the first one stays, which is the heaviest
-    pairs = pairs[order]
-    first = newcomers(pairs)
+    grams, gram_weights = _grams(heaviest, found)
     return Query(
         "".join(part.text for part, _ in weighed),
         tuple((part.text, weight) for part, weight in weighed),
-        pairs[first],
-        weights[order[first]],
+        grams,
+        gram_weights,
         words,
         concepts,
         features([part for part, _ in heaviest], found),
     )
+
+
+def _grams(
+    heaviest: Sequence[tuple[Clause, float]], found: Letters
+) -> tuple[Keys, NDArray[np.float64]]:
+    """The pairs of characters in order, each once, and their weights."""
+    pairs = found.pairs
+    lone = [(ord(part.text), weight) for part, weight in heaviest if len(part.text) == 1]
+    if lone:  # a clause of one character is its own pair
+        pairs = np.concatenate((pairs, np.array([code for code, _ in lone], dtype=np.uint64)))
+    if len({weight for _, weight in heaviest}) < 2:  # most often: one clause, or all of them ask
+        pairs = np.sort(pairs)
+        pairs = pairs[newcomers(pairs)]
+        return pairs, np.full(len(pairs), heaviest[0][1] if heaviest else 1.0)
+    lengths = [len(part.text) + 1 for part, _ in heaviest]
+    weights = np.array([weight for _, weight in heaviest]).repeat(lengths)[:-2][found.joined]
+    if lone:
+        weights = np.concatenate((weights, [weight for _, weight in lone]))
+    order = pairs.argsort(kind="stable")  # of several the first one stays, which is the heaviest
+    pairs = pairs[order]
+    first = newcomers(pairs)
+    return pairs[first], weights[order[first]]

@@ -55,25 +55,31 @@ class Slots:
                     for slug, value in share.items()
                 ]
             )
-        items = [item for row in rows for item in row]
+        items = [item for row in rows for item in sorted(row)]
         self._rows: Ragged = ragged([len(row) for row in rows])
         self._usual: Places = np.array([item.slug for item in items], dtype=np.intp)
         self._share: Vector = np.array([item.share for item in items], dtype=np.float64)
-        self._kind: Places = np.array([item.kind for item in items], dtype=np.intp)
-        self._part: Vector = np.array([item.part for item in items], dtype=np.float64)
+        kind = np.array([item.kind for item in items], dtype=np.intp)
+        part = np.array([item.part for item in items], dtype=np.float64)
+        # An entry with a concept as one number, in order: what an entry has is found at once.
+        owner = np.arange(len(rows)).repeat(self._rows.lengths())
+        self._held: Places = owner * len(kinds) + self._usual
+        self._parts: Vector = part[:, None] * (kind[:, None] == np.arange(_UNSAID))
+        self._silent: Vector = np.zeros((len(rows), _UNSAID))
+        np.add.at(self._silent, owner, self._parts)
         # A concept that few entries have says more than one that many share (黄灯 than 罚款).
         holders = np.bincount(self._usual, minlength=len(kinds))
         most = math.log(1 + len(rows)) or 1.0
         rare = np.log(1 + len(rows) / (1 + holders)) / most
+        of_kind = np.array([_KINDS[kind] for kind in kinds.values()], dtype=np.intp)
         self._worth: Vector = rare * np.array([_WORTH[kind] for kind in kinds.values()])
-        self._rare: Vector = rare
-        self._kinds: Places = np.array([_KINDS[kind] for kind in kinds.values()], dtype=np.intp)
+        self._rare: Vector = rare[:, None] * (of_kind[:, None] == np.arange(len(_KINDS)))
+        self._thing: list[bool] = (of_kind == 0).tolist()
         # Where a thing is at home: its entries' share in each domain.
         domains = {domain: n for n, domain in enumerate(Domain)}
         self._domain: Places = np.array([domains[e.domain] for e in library.entries], dtype=np.intp)
-        owners = self._domain.repeat(self._rows.lengths())
         home = np.zeros((len(kinds), len(domains)))
-        np.add.at(home, (self._usual, owners), 1.0)
+        np.add.at(home, (self._usual, self._domain[owner]), 1.0)
         self._home: Vector = home / np.maximum(holders, 1)[:, None]
 
     def knows(self, entry: int) -> set[str]:
@@ -88,32 +94,33 @@ class Slots:
         strange to it of action, aspect and person, the share of the things that it knows, and how
         far they are at home elsewhere.
         """
-        count, kinds = len(entries), len(_KINDS)
-        numbers = np.array([self._number[slug] for slug in concepts], dtype=np.intp)
-        weight = np.zeros(len(self._slugs))
-        weight[numbers] = list(concepts.values())
-        worth, rare = weight * self._worth, weight * self._rare
-        places, lengths = self._rows.gather(entries)
-        owners, usual = np.arange(count).repeat(lengths), self._usual[places]
-        sitting = np.empty((count, COLUMNS))
-        sitting[:, 0] = np.bincount(owners, worth[usual] * self._share[places], count)
+        sitting = np.zeros((len(entries), COLUMNS))
+        sitting[:, 2:5] = self._silent.take(entries, axis=0)
+        sitting[:, 8:] = 0.5  # who names nothing leaves it open
+        if not concepts or not len(self._held):
+            return sitting
+        numbers = [self._number[slug] for slug in concepts]
+        weight = np.array([*concepts.values()])
+        worth = weight * self._worth.take(numbers)
+        rare = weight[:, None] * self._rare.take(numbers, axis=0)
+        wanted = entries[:, None] * len(self._slugs) + numbers
+        places = self._held.searchsorted(wanted)
+        has = (self._held.take(places, mode="clip") == wanted).astype(np.float64)
+        sitting[:, 0] = (has * self._share.take(places, mode="clip")) @ worth
         sitting[:, 0] /= float(worth.sum()) or 1.0
-        asked = np.bincount(self._kinds[numbers], rare[numbers], kinds)
-        known = np.bincount(owners * kinds + self._kinds[usual], rare[usual], count * kinds)
-        strange = asked - known.reshape(count, kinds)
+        asked = rare.sum(axis=0)
+        strange = asked - has @ rare
         strange[strange < _NOTHING] = 0.0
-        np.minimum(strange[:, 0] / 2, 1.0, out=sitting[:, 1])
-        silent = self._part[places] * (weight[usual] == 0)
-        parts = owners * (_UNSAID + 1) + self._kind[places]
-        unsaid = np.bincount(parts, silent, count * (_UNSAID + 1))
-        sitting[:, 2:5] = unsaid.reshape(count, _UNSAID + 1)[:, :_UNSAID]
-        np.minimum(strange[:, 1:], 1.0, out=sitting[:, 5:8])
-        things = numbers[self._kinds[numbers] == 0]
-        if len(things):
+        sitting[:, 1] = strange[:, 0] / 2
+        said = self._parts.take(places, axis=0, mode="clip") * has[:, :, None]
+        unsaid = sitting[:, 2:5]
+        unsaid -= said.sum(axis=1)
+        unsaid[unsaid < _NOTHING] = 0.0
+        sitting[:, 5:8] = strange[:, 1:]
+        np.minimum(sitting[:, 1:8], 1.0, out=sitting[:, 1:8])
+        things = [n for n in numbers if self._thing[n]]
+        if things:
             sitting[:, 8] = 1 - strange[:, 0] / asked[0]
-            sitting[:, 9] = (
-                1 - (self._home[things].sum(axis=0) / len(things))[self._domain[entries]]
-            )
-        else:
-            sitting[:, 8:] = 0.5  # who names nothing leaves it open
+            home = self._home.take(things, axis=0).sum(axis=0) / len(things)
+            sitting[:, 9] = 1 - home.take(self._domain.take(entries))
         return sitting

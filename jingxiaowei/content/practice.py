@@ -49,7 +49,8 @@ class _Dialogue(Frozen):
 class Question:
     """A question, the facts of which any answers it, and how it is put.
 
-    One that is not ours has no facts, but a ``kind``, and perhaps the number to point to.
+    One that is not ours has no facts, but a ``kind``, and perhaps the number to point to. A
+    follow-up has the question that began its conversation as its ``root``.
     """
 
     text: str
@@ -57,11 +58,13 @@ class Question:
     voice: str
     kind: str = ""
     signpost: str = ""
+    root: str = ""
 
     @property
     def fold(self) -> int:
-        """Which tenth a question belongs to: the same on every machine and in every order."""
-        return _fold(self.text)
+        """Which tenth a question belongs to: the same on every machine and in every order, and
+        for all of a conversation."""
+        return _fold(self.root or self.text)
 
 
 def _fold(text: str) -> int:
@@ -97,7 +100,8 @@ class Practice:
             before = ""
             for turn in turns:
                 if turn.kind in _LEANING and before and turn.facts:
-                    found.append(Question(f"{before}，{turn.text}", turn.facts, "turn"))
+                    read_on = f"{before}，{turn.text}"
+                    found.append(Question(read_on, turn.facts, "turn", root=turns[0].text))
                 elif turn.facts:
                     before = turn.text
         return found

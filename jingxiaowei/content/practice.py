@@ -18,7 +18,7 @@ from jingxiaowei.settings import Settings
 FOLDS = 10
 EXAM = 0  # the fold that is never taught
 _EXAM_DIALOGUES = 3
-_LEANING = frozenset({"aspect", "condition", "person"})  # kinds of turns that name no new thing
+LEANING = frozenset({"aspect", "condition", "person"})  # kinds of turns that name no new thing
 
 Voice = Literal["search", "ask", "letter", "speech", "elder", "typo", "outside"]
 
@@ -91,15 +91,18 @@ class Practice:
         """The conversations that nothing is taught with: three in ten."""
         return [turns for turns in self.dialogues if _fold(turns[0].text) < _EXAM_DIALOGUES]
 
+    def taught_dialogues(self) -> list[tuple[tuple[Turn, ...], int]]:
+        """The other conversations, each with its fold."""
+        folds = [(turns, _fold(turns[0].text)) for turns in self.dialogues]
+        return [(turns, fold) for turns, fold in folds if fold >= _EXAM_DIALOGUES]
+
     def follow_ups(self) -> list[Question]:
         """The other conversations' follow-ups, each read on from the question it follows."""
         found = []
-        for turns in self.dialogues:
-            if _fold(turns[0].text) < _EXAM_DIALOGUES:
-                continue
+        for turns, _ in self.taught_dialogues():
             before = ""
             for turn in turns:
-                if turn.kind in _LEANING and before and turn.facts:
+                if turn.kind in LEANING and before and turn.facts:
                     read_on = f"{before}，{turn.text}"
                     found.append(Question(read_on, turn.facts, "turn", root=turns[0].text))
                 elif turn.facts:

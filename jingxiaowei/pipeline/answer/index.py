@@ -123,6 +123,7 @@ class Index:
         self._foreign = [n for n, name in enumerate(taught.columns) if name.startswith(FOREIGN)]
         self._matters = [taught.columns[n].removeprefix(FOREIGN) for n in self._foreign]
         self.entries: tuple[FaqEntry, ...] = library.entries
+        self.places = {entry.id: n for n, entry in enumerate(library.entries)}
         self.kinds = library.lexicon.kinds
         self.tokenizer = tokenizer
         self._texts = [

@@ -224,11 +224,13 @@ class Voice(Frozen):
 
 
 class JudgeWeights(Frozen):
-    """What the judge was taught, by leg: which entry, and whether one of ours at all."""
+    """What the judge was taught, by leg: which entry, and whether one of ours at all; and how a
+    follow-up is read, by reading and hint (:mod:`pipeline.blending`)."""
 
     choice: Mapping[str, float]
     scope: Mapping[str, float]
     bias: float
+    follow: Mapping[str, Mapping[str, float]] = {}
 
 
 ConceptKind = Literal["object", "action", "aspect", "person"]

@@ -18,7 +18,7 @@ from jingxiaowei.settings import Settings
 FOLDS = 10
 EXAM = 0  # the fold that is never taught
 _EXAM_DIALOGUES = 3
-_LEANING = frozenset({"aspect", "condition", "person"})  # kinds of turns that name no new thing
+LEANING = frozenset({"aspect", "condition", "person"})  # kinds of turns that name no new thing
 
 Voice = Literal["search", "ask", "letter", "speech", "elder", "typo", "outside"]
 
@@ -49,7 +49,8 @@ class _Dialogue(Frozen):
 class Question:
     """A question, the facts of which any answers it, and how it is put.
 
-    One that is not ours has no facts, but a ``kind``, and perhaps the number to point to.
+    One that is not ours has no facts, but a ``kind``, and perhaps the number to point to. A
+    follow-up has the question that began its conversation as its ``root``.
     """
 
     text: str
@@ -57,11 +58,13 @@ class Question:
     voice: str
     kind: str = ""
     signpost: str = ""
+    root: str = ""
 
     @property
     def fold(self) -> int:
-        """Which tenth a question belongs to: the same on every machine and in every order."""
-        return _fold(self.text)
+        """Which tenth a question belongs to: the same on every machine and in every order, and
+        for all of a conversation."""
+        return _fold(self.root or self.text)
 
 
 def _fold(text: str) -> int:
@@ -88,16 +91,20 @@ class Practice:
         """The conversations that nothing is taught with: three in ten."""
         return [turns for turns in self.dialogues if _fold(turns[0].text) < _EXAM_DIALOGUES]
 
+    def taught_dialogues(self) -> list[tuple[tuple[Turn, ...], int]]:
+        """The other conversations, each with its fold."""
+        folds = [(turns, _fold(turns[0].text)) for turns in self.dialogues]
+        return [(turns, fold) for turns, fold in folds if fold >= _EXAM_DIALOGUES]
+
     def follow_ups(self) -> list[Question]:
         """The other conversations' follow-ups, each read on from the question it follows."""
         found = []
-        for turns in self.dialogues:
-            if _fold(turns[0].text) < _EXAM_DIALOGUES:
-                continue
+        for turns, _ in self.taught_dialogues():
             before = ""
             for turn in turns:
-                if turn.kind in _LEANING and before and turn.facts:
-                    found.append(Question(f"{before}，{turn.text}", turn.facts, "turn"))
+                if turn.kind in LEANING and before and turn.facts:
+                    read_on = f"{before}，{turn.text}"
+                    found.append(Question(read_on, turn.facts, "turn", root=turns[0].text))
                 elif turn.facts:
                     before = turn.text
         return found

@@ -2,16 +2,22 @@
 
 A follow-up is read by putting the words back that the resident left out: the question before it,
 with its thing exchanged where a new one is named. The readings are plain texts, so an officer
-sees what was understood, and the judge weighs them like any other question.
+sees what was understood; the judge weighs them like any other question, and all of them together
+decide (:mod:`blending`).
 """
 
 import re
 from dataclasses import dataclass, replace
 
+import numpy as np
+from numpy.typing import NDArray
+
 from jingxiaowei.content.normalise import clauses, compact
 from jingxiaowei.pipeline.answer.index import Index
-from jingxiaowei.pipeline.answer.judge import ANSWER, Judge, Ruling
+from jingxiaowei.pipeline.answer.judge import Judge, Ruling
 from jingxiaowei.pipeline.answer.query import asks
+from jingxiaowei.pipeline.blending import KINDS, Knows, Leaning, Way, blend
+from jingxiaowei.pipeline.correcting import amend, correction
 from jingxiaowei.pipeline.reasons import Reason
 
 _LONGEST_FOLLOW_UP = 18  # compact characters; a longer text says itself what it is about
@@ -34,25 +40,13 @@ _LONGEST_OF_TWO, _SHORTEST_PART = 90, 4
 _PARTS = re.compile(
     r"[？?。；;\n]+|[，,\s]*(?:还有就是|还有|另外|顺便(?:再)?(?:问(?:一下|下)?)?|再问(?:一下|下)?)[，,\s]*"
 )
-# 不是换证，是补办 · 搞错了，我要换护照 · 我说的是居住证，不是证明: what is denied is not meant.
-# 是不是 is a question and denies nothing.
-_DENIED = re.compile(
-    r"^(?:哦|噢|喔|啊|哎|诶|呃|不对|不|[，,。\s])*(?<!是)(?:不是|勿是|弗是)(?:说|问|要|办)?"
-    r"(?P<denied>[^，,。！？!?\s]{1,12})[，,。\s]+(?:我)?(?:而|就|想|说的|问的|想问的|要)*(?:是|要|想)?"
-    r"(?P<meant>.{2,})$"
+# 没听懂 · 讲简单点: the same once more. With a question behind it (没懂 到底几天) that one counts.
+_LOST = re.compile(
+    "(?:还是|有点|实在)?(?:没太|不太|没大|没|听不|看不|搞不|弄不|听勿|看勿|不)(?:听|看|搞|弄)?"
+    "(?:得)?(?:懂|明白|清楚)(?:了|啊|呀|呢|嘛)?|(?:你)?(?:说|讲|写)(?:得|的)?(?:太|这么)?"
+    "(?:简单|清楚|明白|直白|通俗|慢|短|深|复杂|啰嗦|长)(?:一)?(?:点|些|了)(?:儿)?|说人话"
 )
-_CORRECTED = re.compile(
-    r"^(?:哦|噢|喔|啊|哎|诶|呃|不对|[，,。\s])*(?:搞错|说错|记错|打错|看错|弄错|讲错|说岔|不对)了?"
-    r"[，,。\s]+(?:我)?(?:说的|问的|想问的|应该)*(?:是|要|想)?(?P<meant>.{2,})$"
-)
-_INSISTED = re.compile(
-    r"^(?:我)(?:说的|问的|想问的|要问的|讲的)是(?P<meant>[^，,。！？!?]{2,}?)"
-    r"(?:[，,。\s]+不是(?P<denied>.{1,12}))?$"
-)
-# A text that names no thing leans on what was said before: by itself it must be very plain.
-_ALONE = 0.3
-# Who names no other thing most often stays with what was answered: so many times the odds.
-_STAYS = 2.5
+_AGAIN = 3  # compact characters that may stand beside it
 # What ends a conversation. The first kind ends it whatever else is said, the second only where
 # nothing is named.
 _FAREWELL = {
@@ -91,14 +85,13 @@ class Reading:
 
     Attributes:
         before: the question before, where it is read on from there.
-        exchanged: the thing of the question before was exchanged for the one named now.
-        strays: it is read on from a question about another thing than the one named now.
+        leans: it is read with what was said before, or corrects it.
     """
 
     text: str
     before: str = ""
-    exchanged: bool = False
-    strays: bool = False
+    way: Way = Way.ALONE
+    leans: bool = False
 
     @property
     def whole(self) -> str:
@@ -107,61 +100,82 @@ class Reading:
 
 
 def understand(
-    index: Index, judge: Judge, text: str, topic: Topic | None
+    index: Index, judge: Judge, weights: Leaning, text: str, topic: Topic | None
 ) -> tuple[Reading, Ruling]:
-    """The reading that the judge is surest of; one that stands well alone is left alone."""
+    """The likeliest reading, and what all of them together say."""
+    if topic is None:
+        return Reading(text), judge.rule_text(text)
     because: list[Reason] = []
-    corrected = _correction(text) if topic else None
+    text = _without_plaint(text)
+    corrected = correction(text, topic.text)
     if corrected is not None:
-        text, denied = corrected
-        because.append(Reason("dialogue", f"更正：不是“{denied}”" if denied else "更正了上一句"))
-        if topic is not None and denied:
-            topic = replace(topic, text=topic.text.replace(compact(denied), ""))
-    alone, *carried = _readings(index, text, topic, corrected is not None)
-    ruling = judge.rule_text(alone.text)
-    sure = ruling.candidates[0].score if ruling.candidates else 0.0
-    best, found = alone, ruling
-    leans = bool(carried) and _leans(index, text)
-    if carried and (leans or corrected is not None or sure < ANSWER):
-        sure *= _ALONE if leans else 1.0
-        for reading in carried:
-            other = judge.rule(index.query(reading.text, reading.before))
-            if topic is not None and reading.before and not reading.strays:
-                other = _stay(other, topic.faq)
-            score = other.candidates[0].score if other.candidates else 0.0
-            if score > sure:
-                best, found, sure = reading, other, score
-        if best is not alone:
-            because.append(Reason("dialogue", f"接着上一句理解成：{best.whole}"))
+        text = corrected.meant
+        denied = f"更正：不是“{corrected.denied}”" if corrected.denied else "更正了上一句"
+        because.append(Reason("dialogue", denied))
+        topic = replace(topic, text=amend(topic.text, corrected))
+    ways = readings(index, text, topic)
+    read = {
+        reading.way: judge.rule(index.query(reading.text, reading.before))
+        if reading.way is not Way.ALONE
+        else judge.rule_text(reading.text)
+        for reading in ways
+    }
+    if len(ways) == 1:
+        way, found = Way.ALONE, read[Way.ALONE]
+    else:
+        told = hints(index, text, topic, corrected is not None)
+        way, found = blend(weights, told, read, topic.faq, knowing(index, text))
+    best = next(reading for reading in ways if reading.way is way)
+    if way is not Way.ALONE:
+        because.append(Reason("dialogue", f"接着上一句理解成：{best.whole}"))
     if because:
-        reasons = (*because, *found.reasons)
-        found = Ruling(found.candidates, reasons, found.foreign, found.belief)
+        best = replace(best, leans=True)
+        found = replace(found, reasons=(*because, *found.reasons))
     return best, found
 
 
-def _stay(ruling: Ruling, faq: str) -> Ruling:
-    """A ruling in which the entry that was answered last has better odds."""
-    before = next((c.score for c in ruling.candidates if c.faq == faq), 0.0)
-    if not 0.0 < before < 1.0:
-        return ruling
-    after = _STAYS * before / (1 - before + _STAYS * before)
-    rest = (1 - after) / (1 - before)
-    candidates = [
-        replace(c, score=round(after if c.faq == faq else c.score * rest, 4))
-        for c in ruling.candidates
-    ]
-    candidates.sort(key=lambda candidate: -candidate.score)
-    return replace(ruling, candidates=tuple(candidates))
+def hints(index: Index, text: str, topic: Topic, corrected: bool) -> NDArray[np.float64]:
+    """What tells how a text is to be read, in the order of :class:`.blending.Hint`."""
+    plain = compact(text)
+    things = _things(index, text)
+    return np.array(
+        [
+            1.0,
+            not things,
+            plain.startswith(_LEADS) or plain.endswith("呢"),
+            bool(things) and not things & _things(index, topic.text),
+            corrected,
+            max(0.0, 1 - len(plain) / _LONGEST_FOLLOW_UP),
+            asks(text),
+        ],
+        dtype=np.float64,
+    )
 
 
-def _correction(text: str) -> tuple[str, str] | None:
-    """What a correction means, and what it denies."""
-    plain = text.strip().rstrip("。.!！")
-    for pattern in (_INSISTED, _DENIED, _CORRECTED):
-        found = pattern.match(plain)
-        if found is not None:
-            return found.group("meant"), found.groupdict().get("denied") or ""
-    return None
+def knowing(index: Index, text: str) -> Knows:
+    """How much of what a text names an entry knows, see :class:`.blending.Turns`."""
+    spotted = (spot.slug for part in index.tokenizer.clauses(text) for spot in part.spotted)
+    named: dict[str, set[str]] = {kind: set() for kind in KINDS}
+    for slug in spotted:
+        named[index.kinds[slug]].add(slug)
+
+    def knows(faq: str) -> list[float]:
+        known = index.slots.knows(index.places[faq])
+        return [len(slugs & known) / len(slugs) - 0.5 if slugs else 0.0 for slugs in named.values()]
+
+    return knows
+
+
+def lost(text: str) -> bool:
+    """Whether a text says that the answer was not understood, and asks nothing else."""
+    rest, count = _LOST.subn("", text)
+    return count > 0 and len(compact(rest)) <= _AGAIN
+
+
+def _without_plaint(text: str) -> str:
+    """没懂 到底几天 → 到底几天."""
+    rest, count = _LOST.subn("", text, count=1)
+    return rest if count and asks(rest) and len(compact(rest)) > _AGAIN else text
 
 
 def parts(text: str) -> list[str]:
@@ -180,8 +194,10 @@ def names_a_thing(index: Index, text: str) -> bool:
 
 
 def closing(index: Index, text: str) -> str:
-    """Which courtesy a short text is that asks for nothing more; empty where it is none."""
+    """Which courtesy a short text is that asks for nothing new; empty where it is none."""
     plain = text.strip()
+    if len(plain) <= _LONGEST_CLOSING and lost(plain):
+        return "unclear"
     if len(plain) > _LONGEST_CLOSING or plain.endswith(_TRAILING) or asks(plain):
         return ""
     for kind, pattern in _FAREWELL.items():
@@ -201,30 +217,18 @@ def next_topic(faq: str, reading: Reading, code: str, before: Topic | None = Non
     return Topic(faq, reading.whole[-_KEPT:], code)
 
 
-def _readings(index: Index, text: str, topic: Topic | None, corrected: bool) -> list[Reading]:
+def readings(index: Index, text: str, topic: Topic) -> list[Reading]:
     """The text by itself, and, for what may be a follow-up, with the topic's words put back."""
     alone = Reading(text)
-    if topic is None:
-        return [alone]
     plain = compact(text)
-    if not plain or len(plain) > _LONGEST_FOLLOW_UP:
+    if not plain or len(plain) > _LONGEST_FOLLOW_UP or not topic.text:
         return [alone]
-    found = [alone]
-    named = bool(_objects(index, plain))
-    if not (corrected and named):  # what was corrected is not read on from
-        strays = named and not _things(index, plain) & _things(index, topic.text)
-        found.append(Reading(text, before=topic.text, strays=strays))
-    if named:
+    found = [alone, Reading(text, topic.text, Way.CARRIED)]
+    if _objects(index, plain):
         rest = _without_objects(index, topic.text)
         if rest:
-            found.append(Reading(_bare(plain) + rest, exchanged=True))
+            found.append(Reading(_bare(plain) + rest, way=Way.EXCHANGED))
     return found
-
-
-def _leans(index: Index, text: str) -> bool:
-    """Whether a text can hardly stand alone: it names no thing, or begins as a follow-up."""
-    plain = compact(text)
-    return plain.startswith(_LEADS) or plain.endswith("呢") or not _objects(index, plain)
 
 
 def _objects(index: Index, plain: str) -> list[tuple[int, int]]:

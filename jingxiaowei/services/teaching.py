@@ -20,6 +20,7 @@ from jingxiaowei.content.taught import FOREIGN, Taught, quantise
 from jingxiaowei.pipeline.answer.features import SOUND, features, mark
 from jingxiaowei.pipeline.answer.index import Found, Index, Leg
 from jingxiaowei.pipeline.answer.words import Tokenizer
+from jingxiaowei.services.teaching_follow import fit_follow
 
 Array = NDArray[np.float64]
 Floats = NDArray[np.float32]
@@ -73,10 +74,12 @@ def fit(library: Library, practice: Practice, tokenizer: Tokenizer, tell: Tell) 
     """Teach the leg and the judge; the library with both in force."""
     lessons = _Lessons(library, practice, tokenizer)
     held_back: list[tuple[Case, Found]] = []
+    thirds = []
     for third in range(_THIRDS):
         tell(f"第 {third + 1}/{_THIRDS} 份留作评判的试题，教其余的")
         taught = lessons.teach(without=third)
         index = Index(replace(library, taught=taught), tokenizer)
+        thirds.append(index)
         mine = [q for q in lessons.questions if q.fold % _THIRDS == third]
         held_back += [
             (case, index.search(index.query(case.text))) for case in practice_cases(library, mine)
@@ -85,7 +88,10 @@ def fit(library: Library, practice: Practice, tokenizer: Tokenizer, tell: Tell) 
     library = replace(library, taught=lessons.teach())
     index = Index(library, tokenizer)
     held_back += [(case, index.search(index.query(case.text))) for case in bare_cases(library)]
-    return replace(library, judge=_fit_judge(index, held_back))
+    judge = _fit_judge(index, held_back)
+    tell("教追问怎么理解")
+    follow = fit_follow(library, practice, thirds, judge)
+    return replace(library, judge=judge.model_copy(update={"follow": follow}))
 
 
 def write(library: Library, folder: Path) -> list[Path]:
@@ -99,7 +105,9 @@ def write(library: Library, folder: Path) -> list[Path]:
     paths[0].write_text(
         "# 由 jingxiaowei evaluate --fit 算出，不用手改。\n"
         "# choice：在几条里选哪一条；scope、bias：是不是归我们答的。\n"
-        f"choice: {line(judge.choice)}\nscope: {line(judge.scope)}\nbias: {judge.bias:.3f}\n",
+        "# follow：一句追问单独看、接着上一句看、换个东西看，各有几分；stays：上一条答案的分量。\n"
+        f"choice: {line(judge.choice)}\nscope: {line(judge.scope)}\nbias: {judge.bias:.3f}\n"
+        + "".join(["follow:\n", *(f"  {n}: {line(w)}\n" for n, w in judge.follow.items())]),
         encoding="utf-8",
     )
     library.taught.write(paths[1])

@@ -124,6 +124,7 @@ class Index:
         self._foreign = np.array(foreign, dtype=np.intp)
         self._matters = [taught.columns[n].removeprefix(FOREIGN) for n in foreign]
         self.entries: tuple[FaqEntry, ...] = library.entries
+        self.places = {entry.id: n for n, entry in enumerate(library.entries)}
         self.kinds = library.lexicon.kinds
         self.tokenizer = tokenizer
         self._texts = [

@@ -35,10 +35,10 @@ class Ruling:
     belief: float = 0.0
 
 
-def clear(ruling: Ruling) -> bool:
+def clear(ruling: Ruling, close: float = CLOSE) -> bool:
     """Whether the first is far enough from the second not to ask."""
     scores = [candidate.score for candidate in ruling.candidates[:2]]
-    return len(scores) == 1 or (len(scores) == 2 and scores[0] - scores[1] >= CLOSE)
+    return len(scores) == 1 or (len(scores) == 2 and scores[0] - scores[1] >= close)
 
 
 class Judge:

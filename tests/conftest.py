@@ -108,25 +108,38 @@ def _create(postgres: str, name: str, template: str = "template1") -> str:
 
 
 def _emptied(postgres: str, name: str, template: str) -> str:
-    """A database that is used again and again, for to make one takes half a second; its address."""
+    """A database that is used again and again, for to make one takes half a second; its address.
+
+    One that a test has damaged or taken away is made anew.
+    """
     import asyncpg
     from sqlalchemy.engine import make_url
 
-    url = make_url(postgres).set(database=name)
+    server = make_url(postgres).set(drivername="postgresql")
+    parts = "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace"
+
+    async def connect(database: str) -> asyncpg.Connection:
+        url = server.set(database=database)
+        return await asyncpg.connect(url.render_as_string(hide_password=False))
 
     async def empty() -> bool:
         try:
-            connection = await asyncpg.connect(
-                url.set(drivername="postgresql").render_as_string(hide_password=False)
-            )
-        except asyncpg.InvalidCatalogNameError:  # the first test, or one before took it away
+            used = await connect(name)
+        except asyncpg.InvalidCatalogNameError:
             return False
-        await connection.execute(_EMPTY)
-        await connection.close()
-        return True
+        whole = await connect(template)
+        sound = await used.fetchval(parts) == await whole.fetchval(parts)
+        if sound:
+            await used.execute(_EMPTY)
+        await used.close()
+        if not sound:
+            await whole.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+        await whole.close()
+        return sound
 
     if not asyncio.run(empty()):
         return _create(postgres, name, template)
+    url = server.set(drivername="postgresql+asyncpg", database=name)
     return url.render_as_string(hide_password=False)
 
 

@@ -12,7 +12,7 @@ from jingxiaowei.content.model import Calendar
 from jingxiaowei.pipeline.mask import mask
 from jingxiaowei.services.audit import Audit, Event
 from jingxiaowei.services.codes import new_code
-from jingxiaowei.services.files_rights import Act, FileRights, Subject, require
+from jingxiaowei.services.files_rights import ALLOWED, Act, FileRights, Subject, require
 from jingxiaowei.services.files_values import ANSWER, REQUEST_TEXT
 from jingxiaowei.services.officers import Officers, Signed
 from jingxiaowei.services.replies import Draft, Replies, ReplyError, Told
@@ -138,7 +138,7 @@ class Requests:
                 row.code,
                 row.resident_id,
                 row.kind,
-                cipher.open(REQUEST_TEXT, row.text),
+                self._shown(officer, cipher.open(REQUEST_TEXT, row.text)),
                 row.created_at,
                 row.due_at,
                 row.due_at < now,
@@ -146,6 +146,14 @@ class Requests:
             )
             for row in rows
         ]
+
+    def _shown(self, officer: Signed, text: str) -> str:
+        """A request's words; what they say of careful tags is for police."""
+        if Act.VIEW_CAREFUL not in ALLOWED[officer.role]:
+            for tag in self._content.library.taxonomy.tags:
+                if tag.careful:
+                    text = text.replace(tag.name, "受保护标签")
+        return text
 
     async def take(self, officer: Signed, request_id: int, now: datetime) -> None:
         """认领: the officer will answer it.

@@ -183,7 +183,7 @@ class Requests:
         """
         words = _words(text, refused)
         async with self._database.write() as connection:
-            row = await self._enter(connection, officer, Act.ANSWER, request_id, now)
+            row = await self._enter(connection, officer, Act.ANSWER, request_id, now, "draft ")
             told = _told(row, refused)
             try:
                 return await self._replies.draft(connection, row.resident_id, told, words, now)
@@ -234,6 +234,7 @@ class Requests:
         act: Act,
         request_id: int,
         now: datetime,
+        what: str = "",
     ) -> Any:
         """The request's row, let through the gate."""
         row = (
@@ -246,7 +247,7 @@ class Requests:
         if row is None:
             raise TagRefusedError("没有这条请求。")
         subject = Subject(row.resident_id, row.area, row.responsible)
-        await self._rights.allow(connection, officer, act, subject, now, row.code)
+        await self._rights.allow(connection, officer, act, subject, now, what + row.code)
         return row
 
     async def _whose(self, connection: AsyncConnection, request_id: int) -> str:

@@ -255,6 +255,7 @@ def _contacts(
         Contacts(api),
         OfferTeller(api, settings.wecom_agent_id),
         settings.wecom_corp_id,
+        settings.privacy_url or "派出所窗口",
     )
 
 

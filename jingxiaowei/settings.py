@@ -77,6 +77,11 @@ class Settings(BaseSettings):
         return f"{self.public_url.rstrip('/')}/console/" if self.public_url else ""
 
     @property
+    def privacy_url(self) -> str:
+        """Where residents read the rules; empty where the outside address is not known."""
+        return f"{self.public_url.rstrip('/')}/privacy" if self.public_url else ""
+
+    @property
     def demo(self) -> bool:
         return self.mode is Mode.DEMO
 

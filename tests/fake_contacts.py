@@ -35,6 +35,8 @@ class FakeContacts:
         self.groups: dict[str, Json] = {}
         self.relations: dict[tuple[str, str], Relation] = {}
         self.people: dict[str, str] = {}
+        self.welcomes: dict[str, tuple[str, float]] = {}  # by code: whom, and when it was given
+        self.welcomed: dict[str, str] = {}  # what stands in the new chats
         self.foreign: set[str] = set()  # tags that another app made: not ours to change
         self.under_way, self.most_under_way = 0, 0
 
@@ -49,6 +51,7 @@ class FakeContacts:
                 "mark_tag": self._mark,
                 "get": self._get,
                 "list": self._list,
+                "send_welcome_msg": self._welcome,
             }.items()
         }
 
@@ -90,6 +93,8 @@ class FakeContacts:
         self._delete_tags({"tag_id": [self.tag_id(name)]})
 
     def event_xml(self, change: str, userid: str, external: str, welcome: str = "") -> str:
+        if welcome:
+            self.welcomes.setdefault(welcome, (external, self._now()))
         code = f"<WelcomeCode><![CDATA[{welcome}]]></WelcomeCode>" if welcome else ""
         return (
             f"<xml><ToUserName><![CDATA[{self._corp_id}]]></ToUserName>"
@@ -106,6 +111,17 @@ class FakeContacts:
     def _tags(self) -> Iterator[Json]:
         for group in self.groups.values():
             yield from group["tag"]
+
+    def _welcome(self, payload: Json) -> Json:
+        """Once a code, within 20 seconds of its being given."""
+        external, given_at = self.welcomes.get(payload["welcome_code"], ("", 0.0))
+        text = payload["text"]["content"]
+        if not external or external in self.welcomed or self._now() - given_at > 20:
+            raise RefusedError(41051 if external else 40029)
+        if not 0 < len(text.encode()) <= 4000:
+            raise RefusedError(45002)
+        self.welcomed[external] = text
+        return {}
 
     def _tag_list(self, payload: Json) -> Json:
         wanted = set(payload.get("tag_id", ()))

@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import re
 from datetime import UTC, datetime
 from urllib.parse import quote, urlsplit
 
@@ -20,6 +21,9 @@ COOKIE = "jxw_console"
 _MISSING = (AlertMissingError, QuestionMissingError, TicketMissingError)
 _CONFLICTS = (AlertConflictError, TagRefusedError, TicketConflictError)
 _OPEN = ("/console/sign-in", "/console/enter", "/console/static/")
+_SUBJECT = re.compile(
+    rf"{ROOT}/(?:residents/[0-9a-f]{{32}}(?:/tag$|/merge$)?|(?:tickets|alerts)/\d+)"
+)
 # Fetched by the page itself: no sign of life of the officer's.
 _BY_ITSELF = ("/console/log", "/console/events")
 
@@ -62,7 +66,7 @@ class Guard:
         if officer is None:
             if not by_hand:
                 return web.Response(status=401, text="登录过期")
-            back = quote(request.path_qs) if request.method == "GET" else ""
+            back = quote(request.path_qs if request.method == "GET" else _left(request))
             raise web.HTTPSeeOther(f"{ROOT}/sign-in?expired={int(bool(token))}&next={back}")
         request[OFFICER], request[CSRF] = officer, self.csrf(token)
         if request.method == "POST":
@@ -96,6 +100,20 @@ def _own_page(request: web.Request) -> bool:
         return site == "same-origin"
     origin = request.headers.get("Origin")
     return origin is not None and urlsplit(origin).netloc == request.host
+
+
+def _left(request: web.Request) -> str:
+    """The page from which a form came, to go back to after signing in."""
+    came = urlsplit(request.headers.get("Referer", ""))
+    if came.netloc != request.host:
+        return ""
+    # What a step answers has no address of its own: its subject's page has.
+    subject = _SUBJECT.match(came.path)
+    if subject and came.path != subject[0]:
+        return subject[0]
+    if came.path.startswith((f"{ROOT}/requests/", f"{ROOT}/replies/")):
+        return f"{ROOT}/work"
+    return came.path + (f"?{came.query}" if came.query else "")
 
 
 def _refusal(request: web.Request, status: int, text: str) -> web.Response:

@@ -30,27 +30,19 @@ _HEADERS = {
 OFFICER = web.RequestKey("officer", Signed)
 CSRF = web.RequestKey("csrf", str)
 _WEEKDAYS = "一二三四五六日"
+_DESK = (
+    ("today", "", "今天"),
+    ("work", "work", "待办"),
+    ("residents", "residents", "居民"),
+    ("tickets", "tickets", "工单"),
+    ("audience", "audience", "受众"),
+    ("tags", "tags", "标签表"),
+)
 # The main menu by role: page, path, word. What a role may not see is not offered; the gates
 # decide by themselves.
 MENU = {
-    Role.POLICE: (
-        ("today", "", "今天"),
-        ("work", "work", "待办"),
-        ("residents", "residents", "居民"),
-        ("tickets", "tickets", "工单"),
-        ("audience", "audience", "受众"),
-        ("tags", "tags", "标签表"),
-        ("history", "history", "已办结"),
-        ("handover", "handover", "移交"),
-    ),
-    Role.AUXILIARY: (
-        ("today", "", "今天"),
-        ("work", "work", "待办"),
-        ("residents", "residents", "居民"),
-        ("tickets", "tickets", "工单"),
-        ("audience", "audience", "受众"),
-        ("tags", "tags", "标签表"),
-    ),
+    Role.POLICE: (*_DESK, ("history", "history", "已办结"), ("handover", "handover", "移交")),
+    Role.AUXILIARY: _DESK,
     Role.ADMIN: (
         ("today", "", "今天"),
         ("questions", "questions", "未答问题"),

@@ -51,6 +51,7 @@ VOICE_FIELDS: dict[str, frozenset[str]] = {
     "signpost": frozenset({"agency", "phone"}),
     "handoff_again": frozenset({"code"}),
     **dict.fromkeys(("request_answered", "request_refused"), frozenset({"what", "code", "words"})),
+    "contact_welcome": frozenset({"unit", "privacy"}),
     "ticket_closed": frozenset({"code", "words"}),
     "after_hours": frozenset({"time", "code", "phone"}),
     **dict.fromkeys(

@@ -155,6 +155,11 @@ class Taxonomy:
     groups: tuple[TagGroup, ...] = ()
     by_slug: Mapping[str, Tag] = field(default_factory=dict)
     speakers: Speakers = field(default_factory=Speakers)
+    # By tag, for it is asked for each row of a list. Made with the rest, for nothing changes.
+    _beside: Mapping[str, frozenset[str]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_beside", self._barred())
 
     @property
     def tags(self) -> tuple[Tag, ...]:
@@ -182,16 +187,17 @@ class Taxonomy:
 
     def conflicts(self, slug: str) -> frozenset[str]:
         """The tags that cannot stand beside this one: one-choice siblings and exclusions."""
-        found = {other for tag in self.tags for other in self._excluded(tag, slug)}
+        return self._beside.get(slug, frozenset())
+
+    def _barred(self) -> dict[str, frozenset[str]]:
+        """For each tag what cannot stand beside it, whichever of the two says so."""
+        pairs = {(tag.slug, other) for tag in self.tags for other in tag.excludes}
         for group in self.groups:
             for choice in group.one_of:
-                if slug in choice:
-                    found.update(choice)
-        return frozenset(found - {slug})
-
-    @staticmethod
-    def _excluded(tag: Tag, slug: str) -> tuple[str, ...]:
-        """What an exclusion that names either side adds to the conflicts of ``slug``."""
-        if tag.slug == slug:
-            return tag.excludes
-        return (tag.slug,) if slug in tag.excludes else ()
+                pairs |= {(one, other) for one in choice for other in choice}
+        barred: dict[str, set[str]] = {}
+        for one, other in pairs:
+            if one != other:
+                barred.setdefault(one, set()).add(other)
+                barred.setdefault(other, set()).add(one)
+        return {slug: frozenset(others) for slug, others in barred.items()}

@@ -9,15 +9,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from jingxiaowei.errors import PermissionDeniedError
 from jingxiaowei.services.audit import Audit, Event
 from jingxiaowei.services.officers import Signed
-from jingxiaowei.services.scopes import Scope, scope_of
+from jingxiaowei.services.scopes import Scope, elsewhere, scope_of
 from jingxiaowei.store.alert_tables import AlertState
-from jingxiaowei.store.tables import AREA, Role
+from jingxiaowei.store.tables import Role
 
 
 class Act(StrEnum):
@@ -106,21 +105,13 @@ class Rights:
         if subject is not None:
             scope = await self.scope(connection, officer, now)
             if not scope.covers(subject.area) and subject.claimed_by != officer.id:
-                raise await self._elsewhere(connection, subject.area)
+                raise PermissionDeniedError(await elsewhere(connection, "这条", subject.area))
             done = subject.state is AlertState.CLOSED and act is not Act.UNDO
             if officer.role is Role.AUXILIARY and done:
                 raise PermissionDeniedError("这条已经办结，要看找民警。")
         about = f"alert:{subject.id}" if subject else "alerts"
         event = Event(f"officer:{officer.id}", f"alert.{act.value}", about, reason)
         await self._audit.record(connection, event)
-
-    async def _elsewhere(self, connection: AsyncConnection, area: str) -> PermissionDeniedError:
-        row = (
-            await connection.execute(
-                select(AREA.c.station, AREA.c.phone).where(AREA.c.slug == area)
-            )
-        ).one()
-        return PermissionDeniedError(f"这条在{row.station}辖区，要看找那里，电话 {row.phone}。")
 
 
 def require(role: Role, act: Act) -> None:

@@ -40,10 +40,16 @@ class Audit:
         await self.record_many(connection, [event])
 
     async def record_many(self, connection: AsyncConnection, events: Sequence[Event]) -> None:
-        """Append events in order, for what was done to many at once."""
-        if not events:
-            return
-        await self._database.lock_leases(connection)  # one chain: one writer at a time
+        """Append events in order, for what was done to many at once.
+
+        On PostgreSQL they are written when the rest of the transaction is: who waits for the
+        trail holds everything else already, so nobody waits in a circle.
+        """
+        if events:
+            await self._database.at_end(connection, self._append, events)
+
+    async def _append(self, connection: AsyncConnection, events: Sequence[Event]) -> None:
+        await self._database.lock_trail(connection)
         last = select(AUDIT.c.digest).order_by(AUDIT.c.id.desc()).limit(1)
         previous = (await connection.execute(last)).scalar() or _START
         at = datetime.now(UTC)

@@ -36,14 +36,21 @@ class Relations:
     def key(self, userid: str, external_userid: str) -> str:
         return self._database.cipher.find("wecom contact", userid, external_userid)
 
-    async def note(self, event: ContactEvent, now: datetime) -> None:
+    async def note(self, event: ContactEvent, now: datetime) -> bool:
         """Store what a callback tells; when this returns it is durable. A repeat changes nothing.
+
+        Whether the resident has a file with us: then they are to know the rules.
 
         Raises:
             SQLAlchemyError: it was not stored; the callback must not be acknowledged.
         """
         async with self._database.write() as connection:
             await self._note(connection, event, now)
+            key = self.key(event.userid, event.external_userid)
+            rows = await connection.execute(
+                select(WECOM_CONTACT.c.identity_id).where(WECOM_CONTACT.c.id == key)
+            )
+            return rows.scalar() is not None
 
     async def note_many(self, userid: str, externals: Iterable[str], now: datetime) -> int:
         """The contacts that a member has according to WeCom; how many were not known."""

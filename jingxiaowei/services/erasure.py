@@ -38,6 +38,7 @@ from jingxiaowei.services.codes import new_code
 from jingxiaowei.services.file_parts import (
     PARTS,
     count_file,
+    kept_of,
     remove_parts,
     remove_residents,
     with_merged,
@@ -133,6 +134,7 @@ class Erasure:
             ErasureError: there is no such resident.
         """
         async with self._database.read() as connection:
+            resident_id = await kept_of(connection, resident_id)
             residents, conversations = await self._all_of(connection, resident_id)
             gone = await count_file(connection, residents)
             gone |= await parts.count_messages(connection, conversations)
@@ -149,6 +151,7 @@ class Erasure:
             PermissionDeniedError: not police, or not their area.
         """
         async with self._database.write() as connection:
+            resident_id = await kept_of(connection, resident_id)
             row = (
                 await connection.execute(select(RESIDENT).where(RESIDENT.c.id == resident_id))
             ).first()
@@ -163,6 +166,8 @@ class Erasure:
     ) -> Erased:
         """Remove a resident's data in one transaction, and write the receipt.
 
+        Who was merged into another is one person with them: all of it goes.
+
         Args:
             farewell: tell the resident, with the receipt's code; the conversation goes once that
                 has been sent.
@@ -172,6 +177,7 @@ class Erasure:
         """
         code = new_code(8)
         async with self._database.read() as connection:
+            resident_id = await kept_of(connection, resident_id)
             _, conversations = await self._all_of(connection, resident_id)
             pictures = await connection.execute(
                 select(MEDIA.c.id).where(MEDIA.c.conversation_id.in_(conversations))
@@ -181,8 +187,14 @@ class Erasure:
             await asyncio.to_thread(self._media.purge, media_id)
         async with self._database.write() as connection:
             residents, conversations = await self._all_of(connection, resident_id)
+            # First: a turn holds its conversations before it touches a file.
+            await connection.execute(
+                select(CONVERSATION.c.id)
+                .where(CONVERSATION.c.id.in_(conversations))
+                .order_by(CONVERSATION.c.id)
+                .with_for_update()
+            )
             await lock(connection, residents)
-            await self._database.lock_leases(connection)
             await self._database.lock_alerts(connection)
             if farewell:
                 await self._require_confirmed(connection, resident_id)

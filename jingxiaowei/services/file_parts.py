@@ -38,6 +38,21 @@ async def count_file(connection: AsyncConnection, residents: Collection[str]) ->
     return counts
 
 
+async def kept_of(connection: AsyncConnection, resident_id: str) -> str:
+    """The resident into whom somebody was merged; themselves, if they were not."""
+    while True:
+        row = (
+            await connection.execute(
+                select(MERGE.c.kept_id).where(
+                    MERGE.c.gone_id == resident_id, MERGE.c.undone_at.is_(None)
+                )
+            )
+        ).first()
+        if row is None:
+            return resident_id
+        resident_id = row.kept_id
+
+
 async def with_merged(connection: AsyncConnection, residents: Collection[str]) -> set[str]:
     """The residents, and all that were merged into them."""
     found, new = set(residents), set(residents)

@@ -13,6 +13,7 @@ from jingxiaowei.pipeline.mask import holds_number
 from jingxiaowei.services import tagging_rows as rows_of
 from jingxiaowei.services.alerts_words import CHANNELS, mask_name
 from jingxiaowei.services.consents import Consents
+from jingxiaowei.services.file_parts import kept_of
 from jingxiaowei.services.files_rights import Act, FileRights, Subject, require
 from jingxiaowei.services.files_timeline import timeline
 from jingxiaowei.services.files_values import (
@@ -84,7 +85,7 @@ class Files:
         reason = reason_of(purpose, note)
         act = Act.VIEW_CAREFUL if careful else Act.VIEW
         async with self._database.write() as connection:
-            resident_id = await self.kept(connection, resident_id)
+            resident_id = await kept_of(connection, resident_id)
             row = await self._enter(connection, officer, act, resident_id, now, reason)
         # Recorded first, in a transaction of its own: reading much must not keep writers waiting.
         async with self._database.read() as connection:
@@ -261,20 +262,6 @@ class Files:
             names = names_of(await self._officers.names(connection))
             await self._rights.record(connection, officer, Act.READS, [resident_id])
             return await self.readings_of(connection, resident_id, names)
-
-    async def kept(self, connection: AsyncConnection, resident_id: str) -> str:
-        """The resident into whom somebody was merged; themselves, if they were not."""
-        while True:
-            row = (
-                await connection.execute(
-                    select(MERGE.c.kept_id).where(
-                        MERGE.c.gone_id == resident_id, MERGE.c.undone_at.is_(None)
-                    )
-                )
-            ).first()
-            if row is None:
-                return resident_id
-            resident_id = row.kept_id
 
     async def _enter(
         self,

@@ -10,14 +10,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from jingxiaowei.errors import PermissionDeniedError
 from jingxiaowei.services.audit import Audit, Event
 from jingxiaowei.services.officers import Signed
-from jingxiaowei.services.scopes import Scope, scope_of
-from jingxiaowei.store.tables import AREA, Role
+from jingxiaowei.services.scopes import Scope, elsewhere, scope_of
+from jingxiaowei.store.tables import Role
 
 
 class Act(StrEnum):
@@ -118,7 +117,7 @@ class FileRights:
         """
         scope = await self.scope(connection, officer, now)
         if not covers(scope, officer, subject):
-            raise PermissionDeniedError(await elsewhere(connection, subject.area))
+            raise PermissionDeniedError(await elsewhere(connection, "这位居民", subject.area))
 
     async def record(
         self,
@@ -147,16 +146,6 @@ def covers(scope: Scope, officer: Signed, subject: Subject) -> bool:
     """Whether the resident is the officer's to see."""
     mine = subject.officer_id is not None and subject.officer_id == officer.id
     return mine or scope.covers(subject.area)
-
-
-async def elsewhere(connection: AsyncConnection, area: str | None) -> str:
-    """Whom to ask about a resident of another area, in words."""
-    if area is None:
-        return "这位居民还没分辖区，要看找县局值班台。"
-    row = (
-        await connection.execute(select(AREA.c.station, AREA.c.phone).where(AREA.c.slug == area))
-    ).one()
-    return f"这位居民在{row.station}辖区，要看找那里，电话 {row.phone}。"
 
 
 def require(role: Role, act: Act) -> None:

@@ -104,7 +104,6 @@ class HandingOver:
                 raise TagRefusedError("居民档案要交给民警，辅警可以接工单和预警。")
         residents = select(RESIDENT.c.id).where(theirs)
         await connection.execute(residents.order_by(RESIDENT.c.id).with_for_update(key_share=True))
-        await self._database.lock_leases(connection)
         await self._database.lock_alerts(connection)
         requests = (REQUEST.c.officer_id == giver.id) & IS_ASKED
         if area is not None:

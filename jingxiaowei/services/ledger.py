@@ -29,6 +29,7 @@ from jingxiaowei.services.leases import TOPIC, TRACES, Thread, recalled_key
 from jingxiaowei.services.minors import Minors
 from jingxiaowei.services.purposes import DECISION, OUT_BODY
 from jingxiaowei.services.suggestions import Raised, Suggestions
+from jingxiaowei.services.tagging_rows import lock
 from jingxiaowei.store.cipher import token
 from jingxiaowei.store.engine import Database
 from jingxiaowei.store.tables import (
@@ -154,6 +155,8 @@ class Ledger:
             if not self._desk:
                 desk = await connection.execute(select(AREA.c.slug).where(AREA.c.desk))
                 self._desk = desk.scalar_one()
+            # All at once and in one order, before any of their files changes.
+            await lock(connection, {e.thread.resident_id for e in ours if _of_the_file(e)})
             if any(effect.decision and effect.decision.right for effect in ours):
                 await self._own.exercise_all(connection, ours, datetime.now(UTC))
             rows = _Rows()
@@ -162,7 +165,6 @@ class Ledger:
             await self._write(connection, rows)
             await self._apply_events(connection, ours)
             now = datetime.now(UTC)
-            # Before the alerts: the trail's lock is taken before theirs, everywhere.
             for resident, conversation, said in rows.minors:
                 await self._minors.heard(connection, resident, conversation, said, now)
             told = await self._alerts.record(connection, rows.sightings, now)
@@ -416,6 +418,14 @@ class Ledger:
                 .values(state=OutboxState.REFUSED, reason=bindparam("why")),
                 failures,
             )
+
+
+def _of_the_file(effect: Effects) -> bool:
+    """Whether a decision changes what is on a file, other than by a suggestion."""
+    decision = effect.decision
+    return decision is not None and (
+        decision.right is not None or decision.minor.whose is Person.SELF
+    )
 
 
 def _with_rules(decision: Decision) -> str:

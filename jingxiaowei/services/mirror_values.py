@@ -1,7 +1,7 @@
 """What passes between 客户联系 and the files."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
@@ -18,12 +18,16 @@ class ContactChange(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ContactEvent:
-    """Something has changed between a member and a resident."""
+    """Something has changed between a member and a resident.
+
+    ``welcome``: the code with which one message can be sent within 20 seconds, or empty.
+    """
 
     change: ContactChange
     userid: str
     external_userid: str
     at: datetime
+    welcome: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,8 @@ def build(
     requests = OwnRequests(database, files.requests)
     own = OwnViews(database, officers, requests)
     exports = Exports(database, content, audit, files.consents, own)
-    rights = OwnRights(content, audit, files.choices, files.consents, requests, own, exports)
+    rights = OwnRights(
+        database, content, audit, files.choices, files.consents, requests, own, exports
+    )
     asking = ConsentAsking(database, content, files.rights, files.consents)
     return OwnHouse(rights, exports, asking)

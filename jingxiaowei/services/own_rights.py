@@ -19,7 +19,6 @@ from jingxiaowei.pipeline.decision import Decision, Need
 from jingxiaowei.pipeline.dialogue import Topic
 from jingxiaowei.pipeline.messages import Channel, Option
 from jingxiaowei.pipeline.rights_asked import Asked, Deed, RightAsked
-from jingxiaowei.services import tagging_rows as rows_of
 from jingxiaowei.services.audit import Audit, Event
 from jingxiaowei.services.choices import Choices
 from jingxiaowei.services.consents import Consents
@@ -42,6 +41,7 @@ from jingxiaowei.services.tagging_values import (
     HeldByLawError,
     TagRefusedError,
 )
+from jingxiaowei.store.engine import Database
 from jingxiaowei.store.file_tables import ConsentKind, Minor, RequestKind
 from jingxiaowei.store.tables import RESIDENT
 
@@ -95,6 +95,7 @@ class OwnRights:
 
     def __init__(
         self,
+        database: Database,
         content: Content,
         audit: Audit,
         choices: Choices,
@@ -103,6 +104,7 @@ class OwnRights:
         files: OwnViews,
         exports: Exports,
     ) -> None:
+        self._database = database
         self._content = content
         self._audit = audit
         self._choices = choices
@@ -130,10 +132,10 @@ class OwnRights:
     async def exercise_all(
         self, connection: AsyncConnection, effects: Sequence[Effects], now: datetime
     ) -> None:
-        """Do the deeds of a batch, and put what the files say into its decisions."""
+        """Do the deeds of a batch, and put what the files say into its decisions.
+
+        The residents are locked already."""
         asking = [effect for effect in effects if effect.decision and effect.decision.right]
-        residents = {effect.thread.resident_id for effect in asking}
-        await rows_of.lock(connection, residents)
         for effect in asking:
             assert effect.decision is not None  # the list above holds no other
             thread = effect.thread
@@ -158,7 +160,7 @@ class OwnRights:
         mind = self._content.mind
         case = _Case(connection, mind, turned, asked, now)
         try:
-            async with connection.begin_nested():
+            async with self._database.part(connection):
                 told = await self._deeds[asked.deed](case)
         except Exception:
             log.exception("a right failed in message %d, a person will look", turned.inbox_id)

@@ -211,7 +211,7 @@ class Replies:
         if conversation is None:
             conversation = await self._speech.last_used(connection, resident_id) or ""
         said = whole(words)
-        key = token("reply", told.kind.value, told.number)
+        key = token("reply", told.kind.value, told.number, told.code)
         message = self._speech.words(
             conversation, key, told.line, what=told.what, code=told.code, words=said
         )

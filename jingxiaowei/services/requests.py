@@ -12,7 +12,7 @@ from jingxiaowei.content.model import Calendar
 from jingxiaowei.pipeline.mask import mask
 from jingxiaowei.services.audit import Audit, Event
 from jingxiaowei.services.codes import new_code
-from jingxiaowei.services.files_rights import Act, FileRights, Subject, require
+from jingxiaowei.services.files_rights import ALLOWED, Act, FileRights, Subject, require
 from jingxiaowei.services.files_values import ANSWER, REQUEST_TEXT
 from jingxiaowei.services.officers import Officers, Signed
 from jingxiaowei.services.replies import Draft, Replies, ReplyError, Told
@@ -138,7 +138,7 @@ class Requests:
                 row.code,
                 row.resident_id,
                 row.kind,
-                cipher.open(REQUEST_TEXT, row.text),
+                self._shown(officer, cipher.open(REQUEST_TEXT, row.text)),
                 row.created_at,
                 row.due_at,
                 row.due_at < now,
@@ -146,6 +146,14 @@ class Requests:
             )
             for row in rows
         ]
+
+    def _shown(self, officer: Signed, text: str) -> str:
+        """A request's words; what they say of careful tags is for police."""
+        if Act.VIEW_CAREFUL not in ALLOWED[officer.role]:
+            for tag in self._content.library.taxonomy.tags:
+                if tag.careful:
+                    text = text.replace(tag.name, "受保护标签")
+        return text
 
     async def take(self, officer: Signed, request_id: int, now: datetime) -> None:
         """认领: the officer will answer it.
@@ -175,7 +183,7 @@ class Requests:
         """
         words = _words(text, refused)
         async with self._database.write() as connection:
-            row = await self._enter(connection, officer, Act.ANSWER, request_id, now)
+            row = await self._enter(connection, officer, Act.ANSWER, request_id, now, "draft ")
             told = _told(row, refused)
             try:
                 return await self._replies.draft(connection, row.resident_id, told, words, now)
@@ -226,6 +234,7 @@ class Requests:
         act: Act,
         request_id: int,
         now: datetime,
+        what: str = "",
     ) -> Any:
         """The request's row, let through the gate."""
         row = (
@@ -238,7 +247,7 @@ class Requests:
         if row is None:
             raise TagRefusedError("没有这条请求。")
         subject = Subject(row.resident_id, row.area, row.responsible)
-        await self._rights.allow(connection, officer, act, subject, now, row.code)
+        await self._rights.allow(connection, officer, act, subject, now, what + row.code)
         return row
 
     async def _whose(self, connection: AsyncConnection, request_id: int) -> str:

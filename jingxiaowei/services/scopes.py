@@ -21,6 +21,16 @@ class Scope:
         return self.everywhere or area in self.areas
 
 
+async def elsewhere(connection: AsyncConnection, what: str, area: str | None) -> str:
+    """Whom to ask about something of another area: ``what`` is its subject, 这位居民."""
+    if area is None:
+        return f"{what}还没分辖区，要看找县局值班台。"
+    row = (
+        await connection.execute(select(AREA.c.station, AREA.c.phone).where(AREA.c.slug == area))
+    ).one()
+    return f"{what}在{row.station}辖区，要看找那里，电话 {row.phone}。"
+
+
 async def scope_of(connection: AsyncConnection, officer: Signed, now: datetime) -> Scope:
     """The officer's own area, and those they are on duty for now."""
     shifts = await connection.execute(

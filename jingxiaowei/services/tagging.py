@@ -25,11 +25,11 @@ from jingxiaowei.services.files_rights import (
     FileRights,
     Subject,
     covers,
-    elsewhere,
     require,
 )
 from jingxiaowei.services.notes import NOTE_CHARACTERS
 from jingxiaowei.services.officers import Officers, Signed
+from jingxiaowei.services.scopes import elsewhere
 from jingxiaowei.services.suggestions import Suggestions
 from jingxiaowei.services.tagging_rules import (
     Names,
@@ -172,7 +172,9 @@ class Tagging:
                     )
                 if standing is not None and not covers(scope, officer, _subject(standing)):
                     if standing.area not in refusals:
-                        refusals[standing.area] = await elsewhere(connection, standing.area)
+                        refusals[standing.area] = await elsewhere(
+                            connection, "这位居民", standing.area
+                        )
                     raise PermissionDeniedError(refusals[standing.area])
                 ruling = rule(officer, row, standing, taxonomy, now, evidence, names)
                 if any(held.id == _THIS_CALL for held in ruling.replaces):

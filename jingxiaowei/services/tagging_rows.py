@@ -63,10 +63,9 @@ async def standings(
 
 
 async def lock(connection: AsyncConnection, residents: Collection[str]) -> None:
-    """Keep others from changing residents' files until the transaction ends.
-
-    Residents come before the trail's lock, and that before the alerts', everywhere.
-    """
+    """Keep others from changing residents' files until the transaction ends."""
+    if not residents:
+        return
     await connection.execute(
         select(RESIDENT.c.id)
         .where(RESIDENT.c.id.in_(residents))

@@ -19,7 +19,7 @@ from jingxiaowei.services.officers import Officers, Signed
 from jingxiaowei.services.register import labels
 from jingxiaowei.services.replies import Draft, Replies, Told
 from jingxiaowei.services.residents_words import NEEDS, TICKET_STATES
-from jingxiaowei.services.scopes import scope_of
+from jingxiaowei.services.scopes import elsewhere, scope_of
 from jingxiaowei.services.tagging_rules import Names, names_of
 from jingxiaowei.store.engine import Database
 from jingxiaowei.store.file_tables import ReplyKind
@@ -217,10 +217,7 @@ class Tickets:
             raise TicketMissingError("没有这张工单。")
         scope = await scope_of(connection, officer, now)
         if not scope.covers(row.area) and row.officer_id != officer.id:
-            place = (await connection.execute(select(AREA).where(AREA.c.slug == row.area))).one()
-            raise PermissionDeniedError(
-                f"这张工单在{place.station}辖区，要看找那里，电话 {place.phone}。"
-            )
+            raise PermissionDeniedError(await elsewhere(connection, "这张工单", row.area))
         return row
 
     async def _change(

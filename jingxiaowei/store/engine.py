@@ -35,8 +35,10 @@ _PRAGMAS = (
 # Any number, the same in every process: who leases work holds this lock for the moment it takes.
 _LEASE_LOCK = 0x6A7877
 _ALERT_LOCK = 0x6A7878
+_TRAIL_LOCK = 0x6A7879
 
 Step = Callable[[AsyncConnection], Awaitable[object]]
+Finish = Callable[[AsyncConnection, Sequence[Any]], Awaitable[object]]
 
 
 def _configure_sqlite(engine: AsyncEngine, begin: str) -> None:
@@ -73,6 +75,8 @@ class Database:
             )
             self.readers = self.engine
         self._cipher: Cipher | None = None
+        # By the id of a transaction's connection, while the transaction lasts.
+        self._ends: dict[int, list[tuple[Finish, Sequence[Any]]]] = {}
 
     @property
     def cipher(self) -> Cipher:
@@ -84,7 +88,41 @@ class Database:
     async def write(self) -> AsyncIterator[AsyncConnection]:
         """A transaction: commits at the end of the block, or not at all."""
         async with self.engine.begin() as connection:
-            yield connection
+            ends = self._ends[id(connection)] = []
+            try:
+                yield connection
+                together: dict[Finish, list[Any]] = {}
+                for finish, items in ends:
+                    together.setdefault(finish, []).extend(items)
+                for finish, whole in together.items():
+                    await finish(connection, whole)
+            finally:
+                del self._ends[id(connection)]
+
+    async def at_end(
+        self, connection: AsyncConnection, finish: Finish, items: Sequence[Any]
+    ) -> None:
+        """Have ``finish`` write items when all else of the transaction is written, right before
+        it commits: for what everybody writes, so that its lock is the last and the shortest held.
+
+        SQLite, whose transactions exclude each other anyway, writes at once.
+        """
+        if self.sqlite:
+            await finish(connection, items)
+        else:
+            self._ends[id(connection)].append((finish, items))
+
+    @asynccontextmanager
+    async def part(self, connection: AsyncConnection) -> AsyncIterator[None]:
+        """A part of a transaction that may fail alone: it leaves nothing, now or at the end."""
+        ends = self._ends[id(connection)]
+        before = len(ends)
+        try:
+            async with connection.begin_nested():
+                yield
+        except BaseException:
+            del ends[before:]
+            raise
 
     async def write_rows(
         self,
@@ -120,6 +158,9 @@ class Database:
         SQLite's writing transactions exclude each other anyway. On PostgreSQL this is simpler
         than row locks and, held for a millisecond a batch, costs nothing: a lease never sees
         a half-made one, so no message overtakes another of the same resident.
+
+        The order of locks, everywhere: leases, conversations, residents (each by their ids),
+        alerts, and at the very end the trail.
         """
         if not self.sqlite:
             await connection.execute(
@@ -130,11 +171,18 @@ class Database:
         """One change of alerts at a time, over all processes, until the transaction ends.
 
         A case joins alerts that other transactions are changing; alerts are few, and waiting
-        is simpler than an order of row locks. Taken after :meth:`lock_leases` where both are.
+        is simpler than an order of row locks.
         """
         if not self.sqlite:
             await connection.execute(
                 text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ALERT_LOCK}
+            )
+
+    async def lock_trail(self, connection: AsyncConnection) -> None:
+        """One writer of the trail at a time: it is one chain. Taken last, see :meth:`at_end`."""
+        if not self.sqlite:
+            await connection.execute(
+                text("SELECT pg_advisory_xact_lock(:key)"), {"key": _TRAIL_LOCK}
             )
 
     def insert(self, table: Table) -> Any:

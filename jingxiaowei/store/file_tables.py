@@ -122,6 +122,8 @@ class TagAssignment(SQLModel, table=True):
         _partial("ix_tag_assignment_expires", "expires_at", where=_CURRENT),
         _partial("ix_tag_assignment_review", "review_at", where=_CURRENT),
         Index("ix_tag_assignment_ended", "ended_at"),
+        # The trail and a resident's buttons name it: its number must not become another's.
+        {"sqlite_autoincrement": True},
     )
     id: int | None = serial()
     resident_id: str = Field(foreign_key="resident.id", max_length=32, index=True)

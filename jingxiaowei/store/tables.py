@@ -146,6 +146,8 @@ class InboxMessage(SQLModel, table=True):
             sqlite_where=text("state = 'new'"),
             postgresql_where=text("state = 'new'"),
         ),
+        # A file's evidence names a message: an erased one's number must not become another's.
+        {"sqlite_autoincrement": True},
     )
     id: int | None = _serial()
     key: str = Field(unique=True, max_length=32)

@@ -9,8 +9,9 @@ from playwright.async_api import Browser, Page, expect
 
 from jingxiaowei.pipeline.screen.values import Transfer
 from jingxiaowei.services.bell import Stage
+from jingxiaowei.store.tables import Role
 from tests.console.conftest import Site, small_site  # noqa: F401
-from tests.services.alerting import boss
+from tests.services.alerting import PASSWORD, boss
 
 pytestmark = pytest.mark.browser
 
@@ -163,6 +164,47 @@ async def test_new_alerts_come_by_themselves(console: Console) -> None:
     await expect(page.get_by_role("alert")).to_contain_text("已转")
     await page.get_by_role("button", name="新预警").click()
     await expect(page.locator(".row")).to_have_count(6)
+
+
+async def test_a_new_alert_sounds_unless_muted(console: Console) -> None:
+    page = await console.open()
+    sound = page.locator("#sound")
+    await page.goto("/console/tickets")
+    await expect(page).to_have_title("(3) 工单·警小微")
+    await page.locator("h1").click()
+    await expect(sound).to_have_text("声音开")
+    await console.site.alarm.hear(sender="r9", text="我是王总，先打5万")
+    console.site.alarm.spine.bell.ring(Stage.ALERTS)
+    await expect(page).to_have_title("(4) 工单·警小微")
+    await expect(sound).to_have_attribute("data-rung", "1")
+    await sound.click()
+    await expect(sound).to_have_text("声音关")
+    await page.reload()
+    await page.locator("h1").click()
+    await expect(sound).to_have_text("声音关")
+
+
+async def test_what_was_typed_outlives_the_session(console: Console) -> None:
+    page, site = await console.open(), console.site
+    officers = site.alarm.spine.officers
+    await officers.add("zhou.min", Role.AUXILIARY, PASSWORD, "county-desk", "周敏")
+    await page.goto(await site.link(await officers.find("zhou.min")))
+    await page.goto("/console/alerts/1")
+    await page.get_by_role("button", name="认领").first.click()
+    await page.locator("#closing summary").click()
+    await page.get_by_label("3 虚惊").check()
+    await page.locator("#note").fill("打过电话，是误会")
+    await page.context.clear_cookies()
+    await page.locator("#closing").get_by_role("button", name="办结").click()
+    await page.get_by_label("账号").fill("zhou.min")
+    await page.get_by_label("密码").fill(PASSWORD)
+    await page.get_by_role("button", name="登录").click()
+    await expect(page).to_have_url(f"{site.url}/console/alerts/1?said=claimed")
+    await expect(page.locator("#note")).to_have_value("打过电话，是误会")
+    await expect(page.get_by_text("登录过期前写的还在")).to_be_visible()
+    await page.goto("/console/alerts/1")  # a reload would have the browser's own memory
+    await page.locator("#closing summary").click()
+    await expect(page.locator("#note")).to_have_value("")
 
 
 async def test_a_claim_elsewhere_shows_at_once(console: Console) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from playwright.async_api import expect
 
+from jingxiaowei.store.file_tables import RequestKind
 from jingxiaowei.store.tables import Role
 from tests.browser.test_console import Console, check, console, small_site  # noqa: F401
 from tests.conftest import said
@@ -19,6 +20,11 @@ async def test_every_page(console: Console, scheme: Any, width: int) -> None:  #
     spine = console.site.alarm.spine
     await spine.inbox.receive([said("人工，我电话 13900001234", sender="sample-shen")])
     await spine.settle()
+    async with spine.database.write() as connection:
+        whose = file_of(console.site, "ma")[-32:]
+        await console.site.desk.files.requests.ask(
+            connection, whose, RequestKind.CORRECT, "我不开店了", console.site.alarm.now
+        )
     page = await console.open(width, police=True, color_scheme=scheme)
     path = file_of(console.site, "shen")
     for each in ("residents", "work", "tickets", "audience", "tags", "handover"):
@@ -34,8 +40,19 @@ async def test_every_page(console: Console, scheme: Any, width: int) -> None:  #
     await check(page)
     await page.get_by_role("link", name="看原文").click()
     await check(page)
+    await page.goto(f"{path}/merge?for=care")
+    await page.locator("#whom").fill("13800000311")
+    await page.get_by_role("button", name="先看影响").click()
+    await expect(page.get_by_role("button", name="合并")).to_be_visible()
+    await check(page)
     await page.goto(f"{path}/tag?for=care")
     await page.locator("#sieve").fill("租房")
+    await check(page)
+    await page.goto("/console/work")
+    await page.locator("summary").filter(has_text="答复").click()
+    await page.locator("textarea").fill("改好了")
+    await page.get_by_role("button", name="答复，先看要发的").click()
+    await expect(page.get_by_text("本人会收到")).to_be_visible()
     await check(page)
     await page.goto("/console/work")
     await page.locator(".row h3 a").first.click()

@@ -241,3 +241,12 @@ def test_no_table_that_names_a_resident_is_forgotten() -> None:
         & set(table.c.keys())
     }
     assert naming - {table.name for table in TOUCHED} == set()
+
+
+async def test_who_was_merged_goes_as_one(filing: Filing) -> None:
+    police = await filing.officer("陈国华")
+    one, two = await filing.resident("r-1"), await filing.resident("r-2")
+    await filing.house.merging.merge(police, one, two, "", filing.now)
+    erased = await filing.house.erasure.erase_for(police, two, "本人要求", filing.now)
+    assert erased.gone["identities"] == 2
+    assert await filing.spine.rows(RESIDENT) == []

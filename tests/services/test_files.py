@@ -205,11 +205,13 @@ async def test_requests_have_deadlines(filing: Filing) -> None:
     who = await filing.resident()
     async with filing.database.write() as connection:
         code, due = await filing.house.requests.ask(
-            connection, who, RequestKind.CORRECT, "我不是会计，电话13800002210", filing.now
+            connection, who, RequestKind.CORRECT, "我不是独居老人，电话13800002210", filing.now
         )
     [asked] = await filing.house.requests.open(helper, filing.now)
     assert (asked.code, asked.due_at, asked.overdue) == (code, due, False)
-    assert asked.text == "我不是会计，电话138****2210"
+    assert asked.text == "我不是受保护标签，电话138****2210"
+    [asked] = await filing.house.requests.open(police, filing.now)
+    assert asked.text == "我不是独居老人，电话138****2210"
     assert (await filing.house.requests.open(helper, due + timedelta(days=1)))[0].overdue
     with pytest.raises(PermissionDeniedError):
         await filing.house.requests.answer(helper, asked.id, "已改", filing.now)

@@ -117,6 +117,7 @@ async def mirror(database: Database, mind: Mind, tmp_path: Path) -> AsyncIterato
             Contacts(api, 0),
             OfferTeller(api, fake.agent_id),
             fake.corp_id,
+            "/privacy",
         )
         yield Mirror(filing, fake, house, await filing.spine.officers.find("zhou"))
 

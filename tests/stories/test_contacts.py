@@ -30,6 +30,9 @@ async def test_from_the_handshake_to_the_tag_on_both_sides(town: Town) -> None:
     )
     [row] = await town.rows(RESIDENT, RESIDENT.c.id == resident)
     assert row.area == "wuyuan"
+    await until(lambda: contacts.welcomed, "the rules, within the code's 20 seconds")
+    assert "处理规则" in contacts.welcomed[ANNA]
+    assert "别发证件" in contacts.welcomed[ANNA]
     await until(lambda: town.phone(MEMBER), "the card with the tags")
     [sent] = town.phone(MEMBER)
     card = sent.body

@@ -5,6 +5,58 @@
   const byId = (id) => document.getElementById(id);
   const all = (selector, where = document) => [...where.querySelectorAll(selector)];
 
+  const stored = (key, value) => {
+    try {
+      if (value !== undefined) localStorage.setItem(key, value);
+      return localStorage.getItem(key);
+    } catch {
+      return null; // storage is switched off
+    }
+  };
+
+  // What was typed outlives an expired sign-in: kept from the pressing of a button until a page
+  // other than the sign-in is there, in this tab alone, and put back only after a sign-in.
+  const KEPT = "jxw-kept";
+  const signing = byId("signing-in");
+  const who = () => (document.querySelector(".me bdi") || {}).textContent;
+  const keepWords = (form) => {
+    const fields = all("[data-keep]", form).filter((field) => field.value);
+    const words = Object.fromEntries(fields.map((field) => [field.name, field.value]));
+    try {
+      sessionStorage.removeItem(KEPT);
+      const kept = { who: who(), form: form.getAttribute("action"), words };
+      if (fields.length) sessionStorage.setItem(KEPT, JSON.stringify(kept));
+    } catch {
+      // Storage is switched off: nothing is kept.
+    }
+  };
+  const putBack = () => {
+    let kept = null;
+    try {
+      kept = JSON.parse(sessionStorage.getItem(KEPT));
+      if (kept && signing) sessionStorage.setItem(KEPT, JSON.stringify({ ...kept, signed: true }));
+      else sessionStorage.removeItem(KEPT);
+    } catch {
+      return;
+    }
+    if (!kept || signing || !kept.signed || kept.who !== who()) return;
+    const form = all("form").find((each) => each.getAttribute("action") === kept.form);
+    if (!form) return;
+    for (const [name, words] of Object.entries(kept.words)) {
+      const field = form.querySelector(`[data-keep][name="${name}"]`);
+      if (!field || field.value) continue;
+      field.value = words;
+      for (let box = field.closest("details"); box; box = box.parentElement.closest("details")) box.open = true;
+      field.focus();
+    }
+    const said = document.createElement("p");
+    said.className = "said";
+    said.setAttribute("role", "status");
+    said.textContent = "登录过期前写的还在，看一眼再按。";
+    form.prepend(said);
+  };
+  putBack();
+
   // Clocks
   const two = (n) => String(n).padStart(2, "0");
   const waited = (since) => {
@@ -26,6 +78,7 @@
       event.preventDefault();
       return;
     }
+    if (!signing) keepWords(event.target);
     event.target.dataset.sent = "1";
     setTimeout(() => {
       button.setAttribute("aria-busy", "true");
@@ -74,14 +127,6 @@
   }
 
   // Keys: single letters by place on the keyboard, off in fields and while a word is composed.
-  const stored = (key, value) => {
-    try {
-      if (value !== undefined) localStorage.setItem(key, value);
-      return localStorage.getItem(key);
-    } catch {
-      return null; // storage is switched off
-    }
-  };
   const help = byId("help");
   const keysOn = byId("keys-on");
   if (help) {
@@ -141,6 +186,64 @@
     event.preventDefault();
   });
 
+  // A short sound for a new alert. Browsers let a page sound only after a click on it.
+  const bell = byId("sound");
+  let audio = null;
+  const ready = () => audio !== null && audio.state === "running";
+  const muted = () => stored("jxw-sound") === "off";
+  const showSound = () => {
+    if (!bell) return;
+    bell.textContent = muted() ? "声音关" : ready() ? "声音开" : "声音未启用";
+    bell.setAttribute("aria-pressed", String(!muted() && ready()));
+  };
+  const arm = async () => {
+    if (!bell || muted() || ready()) return;
+    if (!audio) {
+      audio = new AudioContext();
+      audio.addEventListener("statechange", showSound);
+    }
+    await audio.resume();
+    showSound();
+  };
+  const sound = (times) => {
+    for (let i = 0; i < times; i += 1) {
+      const at = audio.currentTime + i * 0.22;
+      const tone = audio.createOscillator();
+      const volume = audio.createGain();
+      tone.frequency.value = 880;
+      volume.gain.setValueAtTime(0.0001, at);
+      volume.gain.exponentialRampToValueAtTime(0.25, at + 0.02);
+      volume.gain.exponentialRampToValueAtTime(0.0001, at + 0.18);
+      tone.connect(volume).connect(audio.destination);
+      tone.start(at);
+      tone.stop(at + 0.2);
+    }
+    bell.dataset.rung = String(Number(bell.dataset.rung || 0) + 1);
+  };
+  const ring = (times) => {
+    if (!bell || muted() || !ready()) return;
+    if (!navigator.locks) sound(times);
+    // One tab rings, the others hear that it does.
+    else
+      navigator.locks.request("jxw-console-sound", { ifAvailable: true }, async (mine) => {
+        if (!mine) return;
+        sound(times);
+        await new Promise((done) => setTimeout(done, 1500));
+      });
+  };
+  if (bell) {
+    bell.addEventListener("click", (event) => {
+      event.stopPropagation();
+      stored("jxw-sound", muted() || !ready() ? "on" : "off");
+      if (muted()) showSound();
+      else arm();
+    });
+    for (const first of ["pointerdown", "keydown"]) {
+      document.addEventListener(first, (event) => event.target !== bell && arm());
+    }
+    showSound();
+  }
+
   // Live: one event stream a browser, shared by its tabs; each asks for the log itself.
   const live = byId("live");
   if (!live) return;
@@ -164,12 +267,29 @@
     newer.hidden = true;
     tick();
   };
+  // On pages without the log: only how many wait, and whether one is new.
+  const title = document.title;
+  let heardOf = null;
+  let pressing = false; // money is on its way, and nobody has claimed it
+  const count = (fresh) => {
+    const shown = all(".row", fresh);
+    const ids = new Set(shown.map((row) => row.dataset.id));
+    const born = heardOf ? [...ids].filter((id) => !heardOf.has(id)) : [];
+    heardOf = ids;
+    const open = shown.filter((row) => row.querySelector(".act button"));
+    pressing = open.some((row) => row.matches(".done, .in_progress"));
+    if (born.length) ring(pressing ? 3 : 1);
+    if (!log) document.title = open.length && !title.startsWith("(") ? `(${open.length}) ${title}` : title;
+    return open.length;
+  };
+  setInterval(() => pressing && ring(1), 30_000);
   const take = (html) => {
     const fresh = document.createElement("div");
     fresh.innerHTML = html;
+    const open = count(fresh);
+    if (!log) return;
     const known = new Set(rows().map((row) => row.dataset.id));
     const added = all(".row", fresh).filter((row) => !known.has(row.dataset.id));
-    const open = all(".row", fresh).filter((row) => row.querySelector(".act button")).length;
     document.title = `${open ? `(${open}) ` : ""}今天·警小微`;
     const urgent = added.filter((row) => row.matches(".done, .in_progress"));
     if (!inUse()) {
@@ -199,7 +319,7 @@
     }
   };
   const refresh = async () => {
-    if (!log) return;
+    if (!log && live.dataset.elsewhere === undefined) return;
     try {
       const answer = await fetch(`${location.pathname.replace(/\/console\/.*/, "/console/")}log`);
       if (answer.status === 401) {
@@ -220,6 +340,8 @@
       window.scrollTo(0, 0);
     });
   }
+  if (log) count(log);
+  else refresh();
   const channel = "BroadcastChannel" in window ? new BroadcastChannel("jxw-console") : null;
   const hear = (what) => {
     heard = Date.now();

@@ -55,7 +55,9 @@ class Leg:
         against = self._rules[:, :_KINDS] - self._rules[:, [_NONE]]
         self._rule_against: list[list[float]] = against.tolist()
 
-    def weigh(self, unique: Numbers | list[int], rules: Iterable[str]) -> tuple[Array, Array, Array]:
+    def weigh(
+        self, unique: Numbers | list[int], rules: Iterable[str]
+    ) -> tuple[Array, Array, Array]:
         """Logits of the types, of the kinds of text and of the transfer's states, from the
         numbers of the terms that occur and the rules found."""
         place = self._place

@@ -80,7 +80,8 @@ def expression(screen: Screen, pattern: str) -> str:
             words = unfold(name, screen.book.words) if name else [literal]
             plain = {screen.leveller.level(word).text for word in words} - {""}
             longest = sorted(plain, key=lambda word: (-len(word), word))
-            parts.append(f"(?:{'|'.join(map(re.escape, longest))})")
+            # The longest word stands, and none of its own characters serve the next piece.
+            parts.append(f"(?>{'|'.join(map(re.escape, longest))})")
     return "".join(parts)
 
 

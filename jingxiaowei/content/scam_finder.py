@@ -8,43 +8,21 @@ sentence; ``{老板}`` stands for any word of a named class, ``{别|不要}`` fo
 import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import NamedTuple
 
 import daachorse
 
-from jingxiaowei.content.scam_model import ExemptionRule, Rule, Scope, SignalRule
+from jingxiaowei.content.scam_forms import FORMS, Span, find_forms
+from jingxiaowei.content.scam_model import Rule
 
 GAP = 8  # characters that ``…`` may stand for
-Span = tuple[int, int]
 _NOWHERE: list[Span] = []
 _MOST = 3  # hits of one rule in one text; more prove nothing more
 _PIECE = re.compile(r"\{([^}]*)\}|(…)|([^{…]+)")
-_DIGITS = "0-9零〇一二两三四五六七八九十百千壹贰叁肆伍陆柒捌玖拾佰仟廿几"
-# What has a form instead of a spelling.
-FORMS: Mapping[str, re.Pattern[str]] = {
-    "金额": re.compile(
-        rf"(?:[¥$€£]|hk\$|usd|rmb)[0-9][0-9,.]*[万wk]?|[{_DIGITS}][{_DIGITS},.来多余]*"
-        r"(?:万|元|块|w|k(?![a-z])|千|个w|美金|美元|港币)[0-9一二三四五六七八九]?"
-        r"|[1-9][0-9]{3,6}(?![0-9年])"
-    ),
-    "账号": re.compile(r"[0-9x]{15,19}|[零〇一二三四五六七八九]{14,19}"),
-    "网址": re.compile(r"[a-z0-9]{2,}\.?(?:top|vip|xyz|com|cn|cc|net|app)(?![a-z])|http|网址"),
-}
-# What a form can begin with, and what stands in every text that has it.
-_FORM_BEGINS: Mapping[str, tuple[re.Pattern[str], re.Pattern[str]]] = {
-    "金额": (re.compile(f"[{_DIGITS}¥$€£hur]"), re.compile(f"[{_DIGITS}¥$€£]")),
-    "账号": (
-        re.compile("[0-9x零〇一二三四五六七八九]"),
-        re.compile("[0-9x零〇一二三四五六七八九]{14}"),
-    ),
-    "网址": (re.compile("[a-z0-9网]"), re.compile("[a-z网][a-z址]")),
-}
 _MOST_JOINED = 200  # words that two pieces without a gap may make together
 _FORM_SHARE = 0.2  # how common a form is, against words by their length
 _SENTENCE_END = frozenset("。!?;\n")
-_CLAUSE_MARKS, _SENTENCE_MARKS = ",。!?;\n", "。!?;\n"
 
 
 class Hit(NamedTuple):
@@ -350,25 +328,6 @@ def _apart(spans: list[Span]) -> list[Span]:
     return kept
 
 
-def find_forms(text: str) -> Iterator[tuple[str, list[Span]]]:
-    """What is recognised by its form, each kind that occurs with its places."""
-    for name, (begins, sign) in _FORM_BEGINS.items():
-        if sign.search(text) is None:
-            continue
-        form = FORMS[name]
-        spans = []
-        end = 0
-        for found in begins.finditer(text):
-            start = found.start()
-            if start >= end:
-                match = form.match(text, start)
-                if match is not None:
-                    spans.append(match.span())
-                    end = match.end()
-        if spans:
-            yield name, spans
-
-
 def class_names(pattern: str) -> list[str]:
     """The classes that a pattern names."""
     return [name for name, _, _ in _PIECE.findall(pattern) if name and "|" not in name]
@@ -381,55 +340,3 @@ def unfold(name: str, classes: Mapping[str, Sequence[str]]) -> Iterator[str]:
         KeyError: a class that nobody defined.
     """
     yield from name.split("|") if "|" in name else classes[name]
-
-
-@dataclass(frozen=True, slots=True)
-class Excuse:
-    """An exemption found, and the hits that it lowers."""
-
-    hit: Hit
-    lowered: tuple[Hit, ...]
-
-
-def excuse(text: str, hits: Iterable[Hit]) -> tuple[list[Hit], list[Excuse]]:
-    """The hits that count, and the exemptions with what each took away.
-
-    An exemption that finds nothing to lower is left in, with nothing lowered.
-    """
-    signals: list[Hit] = []
-    exempting: list[tuple[Hit, ExemptionRule]] = []
-    for hit in hits:
-        if type(hit.rule) is ExemptionRule:
-            exempting.append((hit, hit.rule))
-        else:
-            signals.append(hit)
-    if not exempting:
-        return signals, []
-    lowerable = [
-        (i, hit, hit.rule.stage) for i, hit in enumerate(signals) if type(hit.rule) is SignalRule
-    ]
-    excuses: list[Excuse] = []
-    gone: set[int] = set()
-    for hit, rule in exempting:
-        lowered = []
-        if lowerable:
-            start, end = reach(text, hit, rule.scope)
-            for i, signal, stage in lowerable:
-                if start < signal.end and signal.start < end and stage in rule.lowers:
-                    gone.add(i)
-                    lowered.append(signal)
-        excuses.append(Excuse(hit, tuple(lowered)))
-    return [signal for i, signal in enumerate(signals) if i not in gone], excuses
-
-
-def reach(text: str, hit: Hit, scope: Scope) -> tuple[int, int]:
-    """The part of the text that an exemption speaks of."""
-    if scope is Scope.MESSAGE:
-        return 0, len(text)
-    if scope is Scope.UTTERANCE:
-        ends = "\n"
-    else:
-        ends = _CLAUSE_MARKS if scope is Scope.CLAUSE else _SENTENCE_MARKS
-    start = max(text.rfind(mark, 0, hit.start) for mark in ends) + 1
-    stops = [stop for mark in ends if (stop := text.find(mark, hit.end)) >= 0]
-    return start, min(stops, default=len(text))

@@ -11,7 +11,8 @@ from typing import NamedTuple
 import numpy as np
 
 from jingxiaowei.content.levelling import Levelled, Leveller
-from jingxiaowei.content.scam_finder import Excuse, Finder, Hit, excuse
+from jingxiaowei.content.scam_excuses import Excuse, excuse
+from jingxiaowei.content.scam_finder import Finder, Hit
 from jingxiaowei.content.scam_model import Clue, Fusion, ReadingRule, ScamBook
 from jingxiaowei.pipeline.screen.entities import read_entities
 from jingxiaowei.pipeline.screen.grams import Grams

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jingxiaowei.content.scam_finder import FORMS, GAP, Finder, unfold
+from jingxiaowei.content.scam_finder import GAP, Finder, unfold
+from jingxiaowei.content.scam_forms import FORMS
 from jingxiaowei.content.scam_model import Rule
 from jingxiaowei.pipeline.screen.grams import Terms
 from jingxiaowei.pipeline.screen.screen import Screen

@@ -210,9 +210,9 @@ def judge(wording: Wording, seen: Sequence[Seen]) -> list[Judged]:
         specimen = SPECIMENS[int(np.argmax(kinds))].value
         told = s.clock
         if told is Transfer.UNKNOWN:
-            told = guess_clock(clock.tolist())
+            told = guess_clock(clock)
         features = (told.value, specimen, *(["late"] if s.late else []))
-        judged.append(Judged(s.lesson, logits.astype(float), features, s.signals))
+        judged.append(Judged(s.lesson, np.array(logits), features, s.signals))
     return judged
 
 

@@ -6,6 +6,7 @@ sentence; ``{老板}`` stands for any word of a named class, ``{别|不要}`` fo
 """
 
 import re
+import sys
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
@@ -34,12 +35,12 @@ class Hit(NamedTuple):
 
 
 class _Beside(NamedTuple):
-    """A piece next to the anchor that can be a single character: a look around is enough to
-    pass over most places where it is not."""
+    """A piece next to the anchor: a look around passes over most places where it is not."""
 
     piece: int
-    chars: frozenset[str]
-    reach: int
+    chars: frozenset[str]  # those that may stand for it
+    reach: int  # characters, the gap and one more
+    longest: int  # characters of its longest word
     before: bool
 
 
@@ -106,17 +107,24 @@ class Finder:
             pieces[0],
             tuple(zip(pieces[1:], gaps[1:], strict=True)),
             tuple(p for p in pieces if p != pieces[anchor] and self._chars[p] is None),
-            tuple(self._beside(pieces, gaps, anchor)),
+            tuple(self._beside(parts, pieces, gaps, anchor)),
         )
 
-    def _beside(self, pieces: Sequence[int], gaps: Sequence[int], anchor: int) -> Iterator[_Beside]:
+    def _beside(
+        self,
+        parts: Sequence[tuple[str, ...] | str],
+        pieces: Sequence[int],
+        gaps: Sequence[int],
+        anchor: int,
+    ) -> Iterator[_Beside]:
         for place in (anchor - 1, anchor + 1):
             if 0 <= place < len(pieces):
-                chars = self._single[pieces[place]]
-                if chars:
-                    before = place < anchor
-                    reach = gaps[max(place, anchor)] + 1
-                    yield _Beside(pieces[place], chars, reach, before)
+                piece, before = pieces[place], place < anchor
+                reach = gaps[max(place, anchor)] + 1
+                longest = max((len(word) for word in parts[place]), default=0)
+                if isinstance(parts[place], str):
+                    longest = sys.maxsize  # a form may be as long as it likes
+                yield _Beside(piece, self._single[piece], reach, longest, before)
 
     def _parts(self, text: str) -> tuple[list[tuple[str, ...] | str], list[int]]:
         """The pieces of a pattern, forms by name, with the gap before each.
@@ -213,7 +221,7 @@ class Finder:
                         if other not in places:
                             break
                     else:
-                        if beside and not _possible(text, beside, spans, places):
+                        if not _possible(text, beside, spans, places):
                             continue
                         row = _row(text, pattern, places, self._chars)
                         if row:
@@ -233,19 +241,37 @@ def _possible(
     text: str, beside: tuple[_Beside, ...], spans: list[Span], places: Mapping[int, list[Span]]
 ) -> bool:
     """Whether what stands around an anchor allows its pattern: mostly not, and a look tells."""
-    for piece, chars, reach, before in beside:
-        if piece in places:
-            continue
+    for piece, chars, reach, longest, before in beside:
+        near = places.get(piece, _NOWHERE)
         for start, end in spans:
-            if not chars.isdisjoint(
-                text[(start - reach if start > reach else 0) : start]
-                if before
-                else text[end : end + reach]
-            ):
-                break
+            if before:
+                if chars and not chars.isdisjoint(text[max(start - reach, 0) : start]):
+                    break
+                if near and _ends_near(near, start, reach, longest):
+                    break
+            else:
+                if chars and not chars.isdisjoint(text[end : end + reach]):
+                    break
+                if near:
+                    place = bisect_left(near, (end,))
+                    if place < len(near) and near[place][0] < end + reach:
+                        break
         else:
             return False
     return True
+
+
+def _ends_near(near: list[Span], start: int, reach: int, longest: int) -> bool:
+    """Whether one of the spans ends shortly before a place."""
+    place = bisect_left(near, (start,))
+    while place:
+        place -= 1
+        begin, end = near[place]
+        if begin + longest + reach <= start:
+            return False
+        if start - reach < end <= start:
+            return True
+    return False
 
 
 def _row(

@@ -4,7 +4,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from jingxiaowei.content.levelling import Leveller
-from jingxiaowei.content.scam_finder import FORMS, Finder, class_names, excuse
+from jingxiaowei.content.scam_excuses import excuse
+from jingxiaowei.content.scam_finder import Finder, class_names
+from jingxiaowei.content.scam_forms import FORMS
 from jingxiaowei.content.scam_model import (
     ExemptionRule,
     ReadingRule,

@@ -6,45 +6,24 @@ sentence; ``{老板}`` stands for any word of a named class, ``{别|不要}`` fo
 """
 
 import re
+import sys
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import NamedTuple
 
 import daachorse
 
-from jingxiaowei.content.scam_model import ExemptionRule, Rule, Scope, SignalRule
+from jingxiaowei.content.scam_forms import FORMS, Span, find_forms
+from jingxiaowei.content.scam_model import Rule
 
 GAP = 8  # characters that ``…`` may stand for
-Span = tuple[int, int]
 _NOWHERE: list[Span] = []
 _MOST = 3  # hits of one rule in one text; more prove nothing more
 _PIECE = re.compile(r"\{([^}]*)\}|(…)|([^{…]+)")
-_DIGITS = "0-9零〇一二两三四五六七八九十百千壹贰叁肆伍陆柒捌玖拾佰仟廿几"
-# What has a form instead of a spelling.
-FORMS: Mapping[str, re.Pattern[str]] = {
-    "金额": re.compile(
-        rf"(?:[¥$€£]|hk\$|usd|rmb)[0-9][0-9,.]*[万wk]?|[{_DIGITS}][{_DIGITS},.来多余]*"
-        r"(?:万|元|块|w|k(?![a-z])|千|个w|美金|美元|港币)[0-9一二三四五六七八九]?"
-        r"|[1-9][0-9]{3,6}(?![0-9年])"
-    ),
-    "账号": re.compile(r"[0-9x]{15,19}|[零〇一二三四五六七八九]{14,19}"),
-    "网址": re.compile(r"[a-z0-9]{2,}\.?(?:top|vip|xyz|com|cn|cc|net|app)(?![a-z])|http|网址"),
-}
-# What a form can begin with, and what stands in every text that has it.
-_FORM_BEGINS: Mapping[str, tuple[re.Pattern[str], re.Pattern[str]]] = {
-    "金额": (re.compile(f"[{_DIGITS}¥$€£hur]"), re.compile(f"[{_DIGITS}¥$€£]")),
-    "账号": (
-        re.compile("[0-9x零〇一二三四五六七八九]"),
-        re.compile("[0-9x零〇一二三四五六七八九]{14}"),
-    ),
-    "网址": (re.compile("[a-z0-9网]"), re.compile("[a-z网][a-z址]")),
-}
 _MOST_JOINED = 200  # words that two pieces without a gap may make together
 _FORM_SHARE = 0.2  # how common a form is, against words by their length
 _SENTENCE_END = frozenset("。!?;\n")
-_CLAUSE_MARKS, _SENTENCE_MARKS = ",。!?;\n", "。!?;\n"
 
 
 class Hit(NamedTuple):
@@ -56,12 +35,12 @@ class Hit(NamedTuple):
 
 
 class _Beside(NamedTuple):
-    """A piece next to the anchor that can be a single character: a look around is enough to
-    pass over most places where it is not."""
+    """A piece next to the anchor: a look around passes over most places where it is not."""
 
     piece: int
-    chars: frozenset[str]
-    reach: int
+    chars: frozenset[str]  # those that may stand for it
+    reach: int  # characters, the gap and one more
+    longest: int  # characters of its longest word
     before: bool
 
 
@@ -128,17 +107,24 @@ class Finder:
             pieces[0],
             tuple(zip(pieces[1:], gaps[1:], strict=True)),
             tuple(p for p in pieces if p != pieces[anchor] and self._chars[p] is None),
-            tuple(self._beside(pieces, gaps, anchor)),
+            tuple(self._beside(parts, pieces, gaps, anchor)),
         )
 
-    def _beside(self, pieces: Sequence[int], gaps: Sequence[int], anchor: int) -> Iterator[_Beside]:
+    def _beside(
+        self,
+        parts: Sequence[tuple[str, ...] | str],
+        pieces: Sequence[int],
+        gaps: Sequence[int],
+        anchor: int,
+    ) -> Iterator[_Beside]:
         for place in (anchor - 1, anchor + 1):
             if 0 <= place < len(pieces):
-                chars = self._single[pieces[place]]
-                if chars:
-                    before = place < anchor
-                    reach = gaps[max(place, anchor)] + 1
-                    yield _Beside(pieces[place], chars, reach, before)
+                piece, before = pieces[place], place < anchor
+                reach = gaps[max(place, anchor)] + 1
+                longest = max((len(word) for word in parts[place]), default=0)
+                if isinstance(parts[place], str):
+                    longest = sys.maxsize  # a form may be as long as it likes
+                yield _Beside(piece, self._single[piece], reach, longest, before)
 
     def _parts(self, text: str) -> tuple[list[tuple[str, ...] | str], list[int]]:
         """The pieces of a pattern, forms by name, with the gap before each.
@@ -235,7 +221,7 @@ class Finder:
                         if other not in places:
                             break
                     else:
-                        if beside and not _possible(text, beside, spans, places):
+                        if not _possible(text, beside, spans, places):
                             continue
                         row = _row(text, pattern, places, self._chars)
                         if row:
@@ -255,19 +241,37 @@ def _possible(
     text: str, beside: tuple[_Beside, ...], spans: list[Span], places: Mapping[int, list[Span]]
 ) -> bool:
     """Whether what stands around an anchor allows its pattern: mostly not, and a look tells."""
-    for piece, chars, reach, before in beside:
-        if piece in places:
-            continue
+    for piece, chars, reach, longest, before in beside:
+        near = places.get(piece, _NOWHERE)
         for start, end in spans:
-            if not chars.isdisjoint(
-                text[(start - reach if start > reach else 0) : start]
-                if before
-                else text[end : end + reach]
-            ):
-                break
+            if before:
+                if chars and not chars.isdisjoint(text[max(start - reach, 0) : start]):
+                    break
+                if near and _ends_near(near, start, reach, longest):
+                    break
+            else:
+                if chars and not chars.isdisjoint(text[end : end + reach]):
+                    break
+                if near:
+                    place = bisect_left(near, (end,))
+                    if place < len(near) and near[place][0] < end + reach:
+                        break
         else:
             return False
     return True
+
+
+def _ends_near(near: list[Span], start: int, reach: int, longest: int) -> bool:
+    """Whether one of the spans ends shortly before a place."""
+    place = bisect_left(near, (start,))
+    while place:
+        place -= 1
+        begin, end = near[place]
+        if begin + longest + reach <= start:
+            return False
+        if start - reach < end <= start:
+            return True
+    return False
 
 
 def _row(
@@ -350,25 +354,6 @@ def _apart(spans: list[Span]) -> list[Span]:
     return kept
 
 
-def find_forms(text: str) -> Iterator[tuple[str, list[Span]]]:
-    """What is recognised by its form, each kind that occurs with its places."""
-    for name, (begins, sign) in _FORM_BEGINS.items():
-        if sign.search(text) is None:
-            continue
-        form = FORMS[name]
-        spans = []
-        end = 0
-        for found in begins.finditer(text):
-            start = found.start()
-            if start >= end:
-                match = form.match(text, start)
-                if match is not None:
-                    spans.append(match.span())
-                    end = match.end()
-        if spans:
-            yield name, spans
-
-
 def class_names(pattern: str) -> list[str]:
     """The classes that a pattern names."""
     return [name for name, _, _ in _PIECE.findall(pattern) if name and "|" not in name]
@@ -381,55 +366,3 @@ def unfold(name: str, classes: Mapping[str, Sequence[str]]) -> Iterator[str]:
         KeyError: a class that nobody defined.
     """
     yield from name.split("|") if "|" in name else classes[name]
-
-
-@dataclass(frozen=True, slots=True)
-class Excuse:
-    """An exemption found, and the hits that it lowers."""
-
-    hit: Hit
-    lowered: tuple[Hit, ...]
-
-
-def excuse(text: str, hits: Iterable[Hit]) -> tuple[list[Hit], list[Excuse]]:
-    """The hits that count, and the exemptions with what each took away.
-
-    An exemption that finds nothing to lower is left in, with nothing lowered.
-    """
-    signals: list[Hit] = []
-    exempting: list[tuple[Hit, ExemptionRule]] = []
-    for hit in hits:
-        if type(hit.rule) is ExemptionRule:
-            exempting.append((hit, hit.rule))
-        else:
-            signals.append(hit)
-    if not exempting:
-        return signals, []
-    lowerable = [
-        (i, hit, hit.rule.stage) for i, hit in enumerate(signals) if type(hit.rule) is SignalRule
-    ]
-    excuses: list[Excuse] = []
-    gone: set[int] = set()
-    for hit, rule in exempting:
-        lowered = []
-        if lowerable:
-            start, end = reach(text, hit, rule.scope)
-            for i, signal, stage in lowerable:
-                if start < signal.end and signal.start < end and stage in rule.lowers:
-                    gone.add(i)
-                    lowered.append(signal)
-        excuses.append(Excuse(hit, tuple(lowered)))
-    return [signal for i, signal in enumerate(signals) if i not in gone], excuses
-
-
-def reach(text: str, hit: Hit, scope: Scope) -> tuple[int, int]:
-    """The part of the text that an exemption speaks of."""
-    if scope is Scope.MESSAGE:
-        return 0, len(text)
-    if scope is Scope.UTTERANCE:
-        ends = "\n"
-    else:
-        ends = _CLAUSE_MARKS if scope is Scope.CLAUSE else _SENTENCE_MARKS
-    start = max(text.rfind(mark, 0, hit.start) for mark in ends) + 1
-    stops = [stop for mark in ends if (stop := text.find(mark, hit.end)) >= 0]
-    return start, min(stops, default=len(text))

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from operator import itemgetter
@@ -11,7 +11,8 @@ from typing import NamedTuple
 import numpy as np
 
 from jingxiaowei.content.levelling import Levelled, Leveller
-from jingxiaowei.content.scam_finder import Excuse, Finder, Hit, excuse
+from jingxiaowei.content.scam_excuses import Excuse, excuse
+from jingxiaowei.content.scam_finder import Finder, Hit
 from jingxiaowei.content.scam_model import Clue, Fusion, ReadingRule, ScamBook
 from jingxiaowei.pipeline.screen.entities import read_entities
 from jingxiaowei.pipeline.screen.grams import Grams
@@ -30,7 +31,7 @@ from jingxiaowei.pipeline.screen.values import (
     Transfer,
     Verdict,
 )
-from jingxiaowei.pipeline.screen.wording import SPECIMENS, TYPES, Array, Leg
+from jingxiaowei.pipeline.screen.wording import SPECIMENS, TYPES, Leg
 
 LONGEST = 4000  # characters that are looked at; a resident's message has at most 2048 bytes
 _NONE, _BOSS = TYPES.index(ScamType.NONE), TYPES.index(ScamType.BOSS)
@@ -88,10 +89,10 @@ class Evidence(NamedTuple):
         rules.update(f"{n}:{topic}" for n, topic in enumerate(self._pretexts()[:_FIRST], 1))
         return rules
 
-    def _voices(self) -> set[str]:
+    def _voices(self) -> Iterable[str]:
         """Who speaks: somebody who tells, asks or warns, or else the scammer himself."""
         voices = {
-            hit.rule.reads.value
+            hit.rule.reads
             for hit in self.hits
             if type(hit.rule) is ReadingRule and hit.rule.reads in _VOICES
         }
@@ -180,10 +181,12 @@ class Screen:
         if not evidence.levelled.text:
             return Screening()
         logits, kinds, clock = self.leg.weigh(evidence.grams.unique, evidence.rules())
-        specimen = Specimen.MESSAGE if evidence.dialogue else SPECIMENS[int(kinds.argmax())]
+        specimen = SPECIMENS[kinds.index(max(kinds))]
+        if evidence.dialogue:
+            specimen = Specimen.MESSAGE
         transfer = read_clock(evidence.levelled.text, evidence.hits)
         if transfer is Transfer.UNKNOWN:
-            transfer = guess_clock(clock.tolist())
+            transfer = guess_clock(clock)
         carried: dict[ScamType, dict[Stage, float]] = {}
         if traces and evidence.hits:
             carried = faded(traces, now)
@@ -237,15 +240,15 @@ class Screen:
         counted, excuses = excuse(levelled.text, hits) if hits else ([], [])
         scripts: dict[str, int] = {}
         for signal in {hit.rule.id for hit in counted if hit.rule.id in self._told}:
-            name = self._told[signal].scam_type.value
+            name = self._told[signal].scam_type
             scripts[name] = scripts.get(name, 0) + 1
         grams = self.leg.terms.find(levelled.text)
         return Evidence(levelled, counted, excuses, grams, topics, scripts, bool(lines))
 
-    def chances(self, logits: Array) -> list[float]:
+    def chances(self, logits: Sequence[float]) -> list[float]:
         """The probability of each type and of none."""
         scale = self.fusion.scale
-        scaled = [logit * scale for logit in logits.tolist()]
+        scaled = [logit * scale for logit in logits]
         scaled[_NONE] += self.fusion.shift
         most = max(scaled)
         powers = [math.exp(logit - most) for logit in scaled]
@@ -261,8 +264,8 @@ class Screen:
     ) -> float:
         """The probability that an officer is needed: a fake boss, or money about to move."""
         moving = self.fusion.moving
-        pull = moving.get("bias", 0.0) + moving.get(transfer.value, 0.0)
-        pull += moving.get(specimen.value, 0.0)
+        pull = moving.get("bias", 0.0) + moving.get(transfer, 0.0)
+        pull += moving.get(specimen, 0.0)
         if not _LATE.isdisjoint(seen):
             pull += moving.get("late", 0.0)
         other = 1.0 - chances[_NONE] - chances[_BOSS]

@@ -7,6 +7,7 @@ its script do.
 
 import math
 from collections.abc import Iterable
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +27,14 @@ _KINDS, _CLOCK = len(TYPES), len(TYPES) + len(SPECIMENS)
 _COLUMNS = _CLOCK + len(TRANSFERS)
 LEAST = 15.0  # length below which a text says too little for its words to count in full
 _NEW_RULE = 0.5  # what a signal weighs while nothing was fitted at all
+
+
+class Logits(NamedTuple):
+    """What each head says, a number a class: of ``TYPES``, ``SPECIMENS`` and ``TRANSFERS``."""
+
+    types: list[float]
+    kinds: list[float]
+    clock: list[float]
 
 
 class Leg:
@@ -55,19 +64,17 @@ class Leg:
         against = self._rules[:, :_KINDS] - self._rules[:, [_NONE]]
         self._rule_against: list[list[float]] = against.tolist()
 
-    def weigh(
-        self, unique: Numbers | list[int], rules: Iterable[str]
-    ) -> tuple[Array, Array, Array]:
-        """Logits of the types, of the kinds of text and of the transfer's states, from the
-        numbers of the terms that occur and the rules found."""
+    def weigh(self, unique: Numbers | list[int], rules: Iterable[str]) -> Logits:
+        """Logits of all heads, from the numbers of the terms that occur and the rules found."""
         place = self._place
         # In one order, so that the same text always comes to the very same sum.
         known = sorted([place[rule] for rule in rules if rule in place])
         total = _sum(self._rules, self._ones, [0, *known])
         if len(unique):
             words = _sum(self._rows, self._ones, unique)
-            total += words[:-1] / np.float32(_length(words.item(-1)))
-        return total[:_KINDS], total[_KINDS:_CLOCK], total[_CLOCK:]
+            total += words[:-1] * (1.0 / _length(words.item(-1)))
+        row: list[float] = total.tolist()
+        return Logits(row[:_KINDS], row[_KINDS:_CLOCK], row[_CLOCK:])
 
     def length(self, unique: Numbers | list[int]) -> float:
         """How much a text says; long texts count each word for less."""

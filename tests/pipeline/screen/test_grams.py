@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jingxiaowei.content.scam_finder import FORMS, GAP, Finder, unfold
+from jingxiaowei.content.scam_finder import GAP, Finder, unfold
+from jingxiaowei.content.scam_forms import FORMS
 from jingxiaowei.content.scam_model import Rule
 from jingxiaowei.pipeline.screen.grams import Terms
 from jingxiaowei.pipeline.screen.screen import Screen
@@ -80,7 +81,8 @@ def expression(screen: Screen, pattern: str) -> str:
             words = unfold(name, screen.book.words) if name else [literal]
             plain = {screen.leveller.level(word).text for word in words} - {""}
             longest = sorted(plain, key=lambda word: (-len(word), word))
-            parts.append(f"(?:{'|'.join(map(re.escape, longest))})")
+            # The longest word stands, and none of its own characters serve the next piece.
+            parts.append(f"(?>{'|'.join(map(re.escape, longest))})")
     return "".join(parts)
 
 

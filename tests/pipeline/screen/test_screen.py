@@ -53,6 +53,9 @@ def test_a_fake_boss_is_seen(screen: Screen, text: str) -> None:
         "报销的发票贴好交到财务室",
         "违章罚款在手机上怎么交",
         "你好",
+        "下班前把各户的余额表导给我，明早例会要用",
+        "尾款照合同那个户付，我跟他们会计座机核对过，复核后再付",
+        "接派出所通知，有人冒充领导建群催款，凡没有审批单的一律不予办理",
     ],
 )
 def test_ordinary_talk_raises_nothing(screen: Screen, text: str) -> None:
@@ -98,6 +101,10 @@ def test_a_negation_lowers_only_its_own_clause(screen: Screen) -> None:
         ("我已经转了20万给那个假老板", Transfer.DONE),
         ("同事正在银行给假老板汇款，快拦住", Transfer.IN_PROGRESS),
         ("我是你们孙总，加一下新号", Transfer.UNKNOWN),
+        # Of several instalments one that is out is enough; what waits for a check can be stopped.
+        ("孙总：分四笔走，别声张\n我：首笔26万已提交", Transfer.DONE),
+        ("孙总：到哪步了\n我：前两笔都付好了，还有一笔", Transfer.DONE),
+        ("网银提交了，等主管复核，孙总一直在催", Transfer.IN_PROGRESS),
     ],
 )
 def test_the_transfer_clock_is_read(screen: Screen, text: str, clock: Transfer) -> None:

@@ -74,6 +74,16 @@ class Ledger:
         self._done, self._heard = database.prepare(_DONE), database.prepare(_HEARD)
         self._released, self._held = database.prepare(_RELEASE), database.prepare(_HOLDER)
         self._briefed, self._traced = database.prepare(_BRIEF), database.prepare(_TRACED)
+        self._ours = (
+            select(CONVERSATION.c.id)
+            .where(database.among(CONVERSATION.c.id, "keys"))
+            .where(CONVERSATION.c.leased_by == bindparam("worker"))
+            .order_by(CONVERSATION.c.id)
+            .with_for_update()
+        )
+        self._new = select(INBOX.c.id).where(
+            database.among(INBOX.c.id, "ids"), INBOX.c.state == InboxState.NEW
+        )
 
     async def commit(self, worker: str, effects: Sequence[Effects]) -> None:
         """Write a batch. A thread whose lease was lost meanwhile is left to its new holder."""
@@ -118,25 +128,16 @@ class Ledger:
         self, connection: AsyncConnection, worker: str, effects: Sequence[Effects]
     ) -> list[Effects]:
         """The threads that nobody else has handled or leased since they were read."""
+        listed = self._database.listed
         if not self._database.sqlite:
-            held = await connection.execute(
-                select(CONVERSATION.c.id)
-                .where(
-                    CONVERSATION.c.id.in_([e.thread.conversation_id for e in effects]),
-                    CONVERSATION.c.leased_by == worker,
-                )
-                .order_by(CONVERSATION.c.id)
-                .with_for_update()
-            )
-            mine = {row.id for row in held}
+            keys = listed(e.thread.conversation_id for e in effects)
+            held = await connection.execute(self._ours, {"keys": keys, "worker": worker})
+            mine = set(held.scalars())
             effects = [e for e in effects if e.thread.conversation_id in mine]
         rows = await connection.execute(
-            select(INBOX.c.id).where(
-                INBOX.c.id.in_([e.thread.row_ids[0] for e in effects]),
-                INBOX.c.state == InboxState.NEW,
-            )
+            self._new, {"ids": listed(e.thread.row_ids[0] for e in effects)}
         )
-        new = {row.id for row in rows}
+        new = set(rows.scalars())
         return [e for e in effects if e.thread.row_ids[0] in new]
 
     async def _write(self, connection: AsyncConnection, rows: Gathering) -> None:

@@ -36,6 +36,31 @@ TOPIC, TRACES = b"conversation.topic", b"conversation.traces"
 # After so long "多少钱？" asks about something else.
 TOPIC_LIFE = timedelta(minutes=15)
 _MESSAGE_COLUMNS = ("id", "key", "conversation_id", "kind", "body", "sent_at", "recalled")
+_PLACES = select(
+    CONVERSATION.c.id,
+    CONVERSATION.c.holder,
+    CONVERSATION.c.held_at,
+    CONVERSATION.c.topic,
+    CONVERSATION.c.topic_at,
+    CONVERSATION.c.brief,
+    CONVERSATION.c.traces,
+    CONVERSATION.c.heard_at,
+    IDENTITY.c.channel,
+    IDENTITY.c.account,
+    IDENTITY.c.address,
+    IDENTITY.c.resident_id,
+).join(IDENTITY, IDENTITY.c.id == CONVERSATION.c.id)
+_WAITING = (
+    select(*(INBOX.c[name] for name in _MESSAGE_COLUMNS))
+    .where(INBOX.c.state == InboxState.NEW)
+    .order_by(INBOX.c.id)
+)
+_CODES = select(TICKET.c.conversation_id, TICKET.c.code).where(
+    TICKET.c.state != TicketState.CLOSED, TICKET.c.need == Need.HUMAN.value
+)
+_SPOKEN_TO = select(OUTBOX.c.conversation_id).where(
+    OUTBOX.c.state.in_((OutboxState.PENDING, OutboxState.SENT))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +93,11 @@ class Leases:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        among = database.among
+        self._places = _PLACES.where(among(CONVERSATION.c.id, "ids"))
+        self._waiting = _WAITING.where(among(INBOX.c.conversation_id, "ids"))
+        self._codes = _CODES.where(among(TICKET.c.conversation_id, "ids"))
+        self._spoken_to = _SPOKEN_TO.where(among(OUTBOX.c.conversation_id, "ids"))
 
     async def take(self, worker: str, limit: int, seconds: float) -> list[Thread]:
         """Take up to ``limit`` conversations that have a ready message, oldest first."""
@@ -118,34 +148,14 @@ class Leases:
 
     async def _threads(self, connection: AsyncConnection, ids: list[str]) -> list[Thread]:
         cipher = self._database.cipher
-        places = await connection.execute(
-            select(
-                CONVERSATION.c.id,
-                CONVERSATION.c.holder,
-                CONVERSATION.c.held_at,
-                CONVERSATION.c.topic,
-                CONVERSATION.c.topic_at,
-                CONVERSATION.c.brief,
-                CONVERSATION.c.traces,
-                CONVERSATION.c.heard_at,
-                IDENTITY.c.channel,
-                IDENTITY.c.account,
-                IDENTITY.c.address,
-                IDENTITY.c.resident_id,
-            )
-            .join(IDENTITY, IDENTITY.c.id == CONVERSATION.c.id)
-            .where(CONVERSATION.c.id.in_(ids))
-        )
-        known = {row.id: row for row in places}
-        columns = [INBOX.c[name] for name in _MESSAGE_COLUMNS]
+        listed = {"ids": self._database.listed(ids)}
+        known = {row.id: row for row in await connection.execute(self._places, listed)}
         waiting = defaultdict(list)
-        for row in await connection.execute(
-            select(*columns)
-            .where(INBOX.c.conversation_id.in_(ids), INBOX.c.state == InboxState.NEW)
-            .order_by(INBOX.c.id)
-        ):
+        for row in await connection.execute(self._waiting, listed):
             waiting[row.conversation_id].append(row)
-        codes = await self._open_codes(connection, ids)
+        # The tickets that wait for a human.
+        open_tickets = await connection.execute(self._codes, listed)
+        codes = {row.conversation_id: row.code for row in open_tickets}
         new = [key for key in ids if known[key].heard_at is None]
         untold = set(new) - await self._told(connection, new) if new else set()
         threads = []
@@ -181,13 +191,8 @@ class Leases:
 
     async def _told(self, connection: AsyncConnection, ids: list[str]) -> set[str]:
         """Of those who have not said anything before, whom the welcome has reached."""
-        rows = await connection.execute(
-            select(OUTBOX.c.conversation_id).where(
-                OUTBOX.c.conversation_id.in_(ids),
-                OUTBOX.c.state.in_((OutboxState.PENDING, OutboxState.SENT)),
-            )
-        )
-        return {row.conversation_id for row in rows}
+        listed = {"ids": self._database.listed(ids)}
+        return set((await connection.execute(self._spoken_to, listed)).scalars())
 
     def _topic(self, place: Any) -> Topic | None:
         """What the conversation was about a moment ago."""
@@ -201,17 +206,6 @@ class Leases:
             return ()
         stored: Any = self._database.cipher.open_json(TRACES, place.traces)
         return tuple(trace_from(raw) for raw in stored)
-
-    async def _open_codes(self, connection: AsyncConnection, ids: list[str]) -> dict[str, str]:
-        """The tickets that wait for a human, by conversation."""
-        rows = await connection.execute(
-            select(TICKET.c.conversation_id, TICKET.c.code).where(
-                TICKET.c.conversation_id.in_(ids),
-                TICKET.c.state != TicketState.CLOSED,
-                TICKET.c.need == Need.HUMAN.value,
-            )
-        )
-        return {row.conversation_id: row.code for row in rows}
 
 
 def trace_from(raw: dict[str, Any]) -> Trace:

@@ -5,32 +5,24 @@ All statements are for many rows at once; nothing here decides anything.
 
 import logging
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, datetime, timedelta
-from typing import Any, Protocol
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Protocol
 
 from sqlalchemy import LargeBinary, bindparam, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from jingxiaowei.content.normalise import compact
-from jingxiaowei.pipeline.contact import Contact
-from jingxiaowei.pipeline.decision import Decision, Kind, Need
-from jingxiaowei.pipeline.mask import mask
-from jingxiaowei.pipeline.messages import SPOKEN, Channel, Incoming, MessageKind, OutgoingKind
-from jingxiaowei.pipeline.minors import UNSAID, Minor, Person
-from jingxiaowei.pipeline.reply import clip
-from jingxiaowei.pipeline.screen.values import Verdict
+from jingxiaowei.pipeline.messages import MessageKind
+from jingxiaowei.pipeline.minors import Person
 from jingxiaowei.services.alerts import Alerts
 from jingxiaowei.services.alerts_contacts import Contacts
-from jingxiaowei.services.alerts_values import Sighting
 from jingxiaowei.services.bell import Bell, Stage
-from jingxiaowei.services.leases import TOPIC, TRACES, Thread, recalled_key
+from jingxiaowei.services.gathering import Effects, Gathering
+from jingxiaowei.services.leases import recalled_key
 from jingxiaowei.services.minors import Minors
-from jingxiaowei.services.purposes import DECISION, OUT_BODY
-from jingxiaowei.services.suggestions import Raised, Suggestions
+from jingxiaowei.services.suggestions import Suggestions
 from jingxiaowei.services.tagging_rows import lock
-from jingxiaowei.store.cipher import token
 from jingxiaowei.store.engine import Database
 from jingxiaowei.store.tables import (
     AREA,
@@ -40,42 +32,12 @@ from jingxiaowei.store.tables import (
     OUTBOX,
     QUESTION,
     TICKET,
-    Holder,
     InboxState,
-    MediaState,
     OutboxState,
-    QuestionState,
-    TicketState,
     UTCDateTime,
 )
 
-QUESTION_TEXT, FAR_ID = b"question.text", b"media.far_id"
-_TRACES = 20  # of a conversation's earlier messages; older ones have faded
-# How long a reply is worth sending: WeCom's 48 hours, its welcome code's 20 seconds.
-_REPLY_LIFE = timedelta(hours=48)
-_WELCOME_LIFE = timedelta(seconds=20)
-_DUE = {
-    Need.EMERGENCY: timedelta(minutes=5),
-    Need.HUMAN: timedelta(minutes=15),
-    Need.IMAGE: timedelta(hours=1),
-    Need.FAILURE: timedelta(hours=1),
-}
 log = logging.getLogger(__name__)
-
-
-@dataclass(slots=True)
-class Effects:
-    """What a thread's turn leaves behind."""
-
-    thread: Thread
-    holder: Holder
-    held_at: datetime | None
-    decision: Decision | None = None
-    spoken: Sequence[Incoming] = ()
-    code: str = ""
-    transfer: bool = False
-    servicers: tuple[str, ...] = ()
-    officer: int | None = None  # who writes, when an officer forwards what reached others
 
 
 class OwnRights(Protocol):
@@ -85,26 +47,6 @@ class OwnRights(Protocol):
         self, connection: AsyncConnection, effects: Sequence[Effects], now: datetime
     ) -> None:
         """Do the deeds, and put what the file says into the decisions."""
-
-
-@dataclass(slots=True)
-class _Rows:
-    """The rows of a commit, gathered over all its threads."""
-
-    outbox: list[dict[str, Any]] = field(default_factory=list)
-    tickets: list[dict[str, Any]] = field(default_factory=list)
-    media: list[dict[str, Any]] = field(default_factory=list)
-    questions: dict[str, dict[str, Any]] = field(default_factory=dict)
-    heard: list[dict[str, Any]] = field(default_factory=list)
-    released: list[dict[str, Any]] = field(default_factory=list)
-    holders: list[dict[str, Any]] = field(default_factory=list)
-    briefs: list[dict[str, Any]] = field(default_factory=list)
-    traces: list[dict[str, Any]] = field(default_factory=list)
-    sightings: list[Sighting] = field(default_factory=list)
-    contacts: list[tuple[str, Contact]] = field(default_factory=list)
-    raised: list[Raised] = field(default_factory=list)
-    minors: list[tuple[str, str, Minor]] = field(default_factory=list)
-    done: list[dict[str, Any]] = field(default_factory=list)
 
 
 class Ledger:
@@ -134,6 +76,16 @@ class Ledger:
         self._done, self._heard = database.prepare(_DONE), database.prepare(_HEARD)
         self._released, self._held = database.prepare(_RELEASE), database.prepare(_HOLDER)
         self._briefed, self._traced = database.prepare(_BRIEF), database.prepare(_TRACED)
+        self._ours = (
+            select(CONVERSATION.c.id)
+            .where(database.among(CONVERSATION.c.id, "keys"))
+            .where(CONVERSATION.c.leased_by == bindparam("worker"))
+            .order_by(CONVERSATION.c.id)
+            .with_for_update()
+        )
+        self._new = select(INBOX.c.id).where(
+            database.among(INBOX.c.id, "ids"), INBOX.c.state == InboxState.NEW
+        )
 
     async def commit(self, worker: str, effects: Sequence[Effects]) -> None:
         """Write a batch. A thread whose lease was lost meanwhile is left to its new holder."""
@@ -159,12 +111,12 @@ class Ledger:
             await lock(connection, {e.thread.resident_id for e in ours if _of_the_file(e)})
             if any(effect.decision and effect.decision.right for effect in ours):
                 await self._own.exercise_all(connection, ours, datetime.now(UTC))
-            rows = _Rows()
+            now = datetime.now(UTC)
+            rows = Gathering(self._database.cipher, self._desk, now)
             for effect in ours:
-                self._gather(effect, rows)
+                rows.add(effect)
             await self._write(connection, rows)
             await self._apply_events(connection, ours)
-            now = datetime.now(UTC)
             for resident, conversation, said in rows.minors:
                 await self._minors.heard(connection, resident, conversation, said, now)
             told = await self._alerts.record(connection, rows.sightings, now)
@@ -179,197 +131,19 @@ class Ledger:
         self, connection: AsyncConnection, worker: str, effects: Sequence[Effects]
     ) -> list[Effects]:
         """The threads that nobody else has handled or leased since they were read."""
+        listed = self._database.listed
         if not self._database.sqlite:
-            held = await connection.execute(
-                select(CONVERSATION.c.id)
-                .where(
-                    CONVERSATION.c.id.in_([e.thread.conversation_id for e in effects]),
-                    CONVERSATION.c.leased_by == worker,
-                )
-                .order_by(CONVERSATION.c.id)
-                .with_for_update()
-            )
-            mine = {row.id for row in held}
+            keys = listed(e.thread.conversation_id for e in effects)
+            held = await connection.execute(self._ours, {"keys": keys, "worker": worker})
+            mine = set(held.scalars())
             effects = [e for e in effects if e.thread.conversation_id in mine]
         rows = await connection.execute(
-            select(INBOX.c.id).where(
-                INBOX.c.id.in_([e.thread.row_ids[0] for e in effects]),
-                INBOX.c.state == InboxState.NEW,
-            )
+            self._new, {"ids": listed(e.thread.row_ids[0] for e in effects)}
         )
-        new = {row.id for row in rows}
+        new = set(rows.scalars())
         return [e for e in effects if e.thread.row_ids[0] in new]
 
-    def _gather(self, effect: Effects, rows: _Rows) -> None:
-        thread, decision = effect.thread, effect.decision
-        now, cipher = datetime.now(UTC), self._database.cipher
-        last = thread.row_ids[-1]
-        release = {"conversation": thread.conversation_id}
-        if (effect.holder, effect.held_at) != (thread.holder, thread.held_at):
-            # Only what this batch's events changed: the outbox may have met a human meanwhile.
-            rows.holders.append(release | {"who": effect.holder, "held": effect.held_at})
-        # Coming in is no message: WeCom's limits count from what the resident said.
-        said = [m.sent_at for m in effect.spoken if m.kind in SPOKEN]
-        if said:
-            topic = decision.topic if decision else None
-            rows.heard.append(
-                release
-                | {
-                    "heard": max(said),
-                    "about": cipher.seal_json(TOPIC, topic) if topic else None,
-                    "about_at": now if topic else None,
-                }
-            )
-        else:
-            rows.released.append(release)
-        # What was said stands in the outbox already.
-        kept = (
-            replace(
-                decision, text="", options=(), screened="", notice="", suggested=(), minor=UNSAID
-            )
-            if decision
-            else None
-        )
-        sealed = cipher.seal_json(DECISION, kept) if kept else None
-        for row_id in thread.row_ids:
-            rows.done.append(
-                {
-                    "row": row_id,
-                    "kind_of_decision": decision.kind.value if decision else "",
-                    "in_full": sealed if row_id == last else None,
-                }
-            )
-        if decision is None:
-            return
-        self._gather_sighting(effect, decision, rows)
-        if decision.brief is not None:
-            rows.briefs.append(release | {"short": decision.brief})
-        if decision.minor.whose is Person.SELF:
-            rows.minors.append((thread.resident_id, thread.conversation_id, decision.minor))
-        for each in decision.suggested:
-            rows.raised.append(
-                Raised(thread.resident_id, each.slug, each.because, each.quote, last)
-            )
-        self._gather_replies(effect, decision, now, rows)
-        for message in effect.spoken:
-            if message.kind is MessageKind.IMAGE and thread.channel is not Channel.WEB:
-                rows.media.append(
-                    {
-                        "id": token("media", message.message_id),
-                        "conversation_id": thread.conversation_id,
-                        "far_id": cipher.seal(FAR_ID, message.media_id),
-                        "state": MediaState.WANTED,
-                        "content_type": "",
-                        "size": 0,
-                        "reason": "",
-                        "attempts": 0,
-                        "not_before": now,
-                        "created_at": now,
-                    }
-                )
-        if decision.need is not None:
-            rows.tickets.append(
-                {
-                    "code": effect.code,
-                    "need": decision.need.value,
-                    "conversation_id": thread.conversation_id,
-                    "inbox_id": last,
-                    "area": self._desk,
-                    "state": TicketState.OPEN,
-                    "created_at": now,
-                    "due_at": now + _DUE[decision.need],
-                }
-            )
-        if decision.missed or (decision.unhelpful and thread.topic):
-            text = "\n".join(m.text for m in effect.spoken if m.text)
-            if decision.unhelpful and thread.topic:
-                text = thread.topic.text  # what was asked, not the word on the button
-            key = cipher.find("question", decision.unhelpful, compact(text))
-            rows.questions[key] = {
-                "key": key,
-                "text": cipher.seal(QUESTION_TEXT, mask(text)),
-                "faq": decision.unhelpful,
-                "nearest": ",".join(c.faq for c in decision.candidates[:3]),
-                "times": 1,
-                "first_at": now,
-                "last_at": now,
-                "state": QuestionState.NEW,
-            }
-
-    def _gather_sighting(self, effect: Effects, decision: Decision, rows: _Rows) -> None:
-        """What the screening saw: for the alerts, and for the conversation's next message."""
-        thread, screening = effect.thread, decision.screening
-        if screening is None:
-            return
-        if screening.trace is not None:
-            left = [*thread.traces, screening.trace][-_TRACES:]
-            rows.traces.append(
-                {
-                    "conversation": thread.conversation_id,
-                    "seen": self._database.cipher.seal_json(TRACES, left),
-                }
-            )
-        # Where nothing was ever seen, no alert can be open.
-        if thread.traces or screening.verdict is not Verdict.NONE:
-            last = thread.row_ids[-1]
-            rows.sightings.append(
-                Sighting(
-                    thread.conversation_id,
-                    last,
-                    screening,
-                    decision.screened,
-                    max(m.sent_at for m in effect.spoken),
-                    str(last) if effect.officer is not None else "",
-                    effect.officer,
-                )
-            )
-        if decision.contact is not None:
-            rows.contacts.append((thread.conversation_id, decision.contact))
-
-    def _gather_replies(
-        self, effect: Effects, decision: Decision, now: datetime, rows: _Rows
-    ) -> None:
-        thread, last = effect.thread, effect.thread.row_ids[-1]
-        body: dict[str, Any] = {
-            "text": _with_rules(decision),
-            "options": decision.options,
-        }
-        base = {
-            "conversation_id": thread.conversation_id,
-            "inbox_id": last,
-            "urgent": decision.urgent,
-            "state": OutboxState.PENDING,
-            "reason": "",
-            "attempts": 0,
-            "created_at": now,
-            "not_before": now,
-        }
-
-        def add(kind: OutgoingKind, body: dict[str, Any], expires: datetime) -> None:
-            rows.outbox.append(
-                base
-                | {
-                    # From the message's own key: whatever happens, its reply has one id.
-                    "key": token("reply", effect.spoken[-1].message_id, kind),
-                    "kind": kind.value,
-                    "body": self._database.cipher.seal_json(OUT_BODY, body),
-                    "expires_at": expires,
-                }
-            )
-
-        if decision.kind is Kind.WELCOME and thread.channel is Channel.WECOM_KF:
-            # Without a code WeCom greets by itself, or has done so within the last 48 hours.
-            code = str(effect.spoken[-1].data.get("welcome_code", ""))
-            if code:
-                born = effect.spoken[-1].sent_at
-                add(OutgoingKind.WELCOME, body | {"code": code}, born + _WELCOME_LIFE)
-        elif decision.text:
-            add(OutgoingKind.MESSAGE, body, now + _REPLY_LIFE)
-        if effect.transfer:
-            servicers = {"servicers": list(effect.servicers)}
-            add(OutgoingKind.TRANSFER, servicers, now + timedelta(minutes=15))
-
-    async def _write(self, connection: AsyncConnection, rows: _Rows) -> None:
+    async def _write(self, connection: AsyncConnection, rows: Gathering) -> None:
         insert = self._database.insert
         await self._put_outbox.run(connection, rows.outbox)
         if rows.tickets:
@@ -426,12 +200,6 @@ def _of_the_file(effect: Effects) -> bool:
     return decision is not None and (
         decision.right is not None or decision.minor.whose is Person.SELF
     )
-
-
-def _with_rules(decision: Decision) -> str:
-    """The reply, and the rules in short where they are told with it: help stands first."""
-    parts = [decision.notice, decision.text] if decision.text else [""]
-    return clip("\n".join(filter(None, parts[::-1] if decision.urgent else parts)))
 
 
 _OUTBOX_COLUMNS = (

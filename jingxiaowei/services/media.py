@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from jingxiaowei.errors import JingxiaoweiError
 from jingxiaowei.services.bell import Bell, Stage, wait_for
-from jingxiaowei.services.ledger import FAR_ID
+from jingxiaowei.services.purposes import FAR_ID
 from jingxiaowei.store.cipher import token
 from jingxiaowei.store.engine import Database
 from jingxiaowei.store.tables import MEDIA, MediaState

@@ -9,7 +9,7 @@ import itertools
 import logging
 import secrets
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
@@ -97,6 +97,11 @@ class Outbox:
         self._senders = senders
         self._name = secrets.token_hex(8)
         self._finish, self._count, self._hold = map(database.prepare, (_FINISH, _COUNT, _HOLD))
+        among = database.among
+        self._next_of = _NEXT_OF.where(among(OUTBOX.c.conversation_id, "keys"))
+        self._take = _TAKE.where(among(OUTBOX.c.id, "ids"))
+        self._taken = _TAKEN.where(among(OUTBOX.c.id, "ids"))
+        self._locked = _LOCKED.where(among(CONVERSATION.c.id, "keys"))
         self._under_way: set[asyncio.Task[None]] = set()
         self._room = asyncio.Event()
         self._results: GroupCommit[Result] = GroupCommit(self._settle)
@@ -164,16 +169,11 @@ class Outbox:
             ids = await self._due(connection, now, limit)
             if not ids:
                 return []
-            await connection.execute(
-                update(OUTBOX)
-                .where(OUTBOX.c.id.in_(ids))
-                .values(
-                    leased_by=self._name,
-                    leased_until=now + timedelta(seconds=LEASE_SECONDS),
-                    attempts=OUTBOX.c.attempts + 1,
-                )
-            )
-            parcels = await self._parcels(connection, ids)
+            until = now + timedelta(seconds=LEASE_SECONDS)
+            listed = {"ids": self._database.listed(ids)}
+            await connection.execute(self._take, listed | {"by": self._name, "until": until})
+            rows = await connection.execute(self._taken, listed)
+            parcels = [self._parcel(row) for row in rows]
             if lost := set(ids) - {parcel.id for parcel in parcels}:
                 # Without an identity there is no address: it ends here, and visibly.
                 await connection.execute(
@@ -216,31 +216,8 @@ class Outbox:
         """Of each conversation the row that goes next, whether or not it is free to go."""
         if not conversations:
             return set()
-        urgent = func.min(case((OUTBOX.c.urgent, OUTBOX.c.id)))
-        rows = await connection.execute(
-            select(func.coalesce(urgent, func.min(OUTBOX.c.id)).label("id"))
-            .where(OUTBOX.c.conversation_id.in_(conversations), IS_PENDING)
-            .group_by(OUTBOX.c.conversation_id)
-        )
-        return {row.id for row in rows}
-
-    async def _parcels(self, connection: AsyncConnection, ids: Sequence[int]) -> list[Parcel]:
-        rows = await connection.execute(
-            select(
-                OUTBOX,
-                CONVERSATION.c.heard_at,
-                CONVERSATION.c.sent_since,
-                CONVERSATION.c.holder,
-                IDENTITY.c.channel,
-                IDENTITY.c.account,
-                IDENTITY.c.address,
-            )
-            .join(CONVERSATION, CONVERSATION.c.id == OUTBOX.c.conversation_id)
-            .join(IDENTITY, IDENTITY.c.id == OUTBOX.c.conversation_id)
-            .where(OUTBOX.c.id.in_(ids))
-            .order_by(OUTBOX.c.id)
-        )
-        return [self._parcel(row) for row in rows]
+        listed = {"keys": self._database.listed(conversations)}
+        return set((await connection.execute(self._next_of, listed)).scalars())
 
     def _parcel(self, row: Any) -> Parcel:
         cipher = self._database.cipher
@@ -306,12 +283,8 @@ class Outbox:
 
         async def lock(connection: AsyncConnection) -> None:
             # In one order, as the ledger does: they must not wait for each other.
-            await connection.execute(
-                select(CONVERSATION.c.id)
-                .where(CONVERSATION.c.id.in_(set(counts) | human))
-                .order_by(CONVERSATION.c.id)
-                .with_for_update()
-            )
+            keys = self._database.listed(set(counts) | human)
+            await connection.execute(self._locked, {"keys": keys})
 
         async def announce(connection: AsyncConnection) -> None:
             await self._bell.announce(connection, Stage.CHAT)
@@ -375,6 +348,31 @@ def _row(result: Result, now: datetime) -> dict[str, Any]:
     }
 
 
+_NEXT_OF = (
+    select(func.coalesce(func.min(case((OUTBOX.c.urgent, OUTBOX.c.id))), func.min(OUTBOX.c.id)))
+    .where(IS_PENDING)
+    .group_by(OUTBOX.c.conversation_id)
+)
+_TAKE = update(OUTBOX).values(
+    leased_by=bindparam("by"),
+    leased_until=bindparam("until"),
+    attempts=OUTBOX.c.attempts + 1,
+)
+_TAKEN = (
+    select(
+        OUTBOX,
+        CONVERSATION.c.heard_at,
+        CONVERSATION.c.sent_since,
+        CONVERSATION.c.holder,
+        IDENTITY.c.channel,
+        IDENTITY.c.account,
+        IDENTITY.c.address,
+    )
+    .join(CONVERSATION, CONVERSATION.c.id == OUTBOX.c.conversation_id)
+    .join(IDENTITY, IDENTITY.c.id == OUTBOX.c.conversation_id)
+    .order_by(OUTBOX.c.id)
+)
+_LOCKED = select(CONVERSATION.c.id).order_by(CONVERSATION.c.id).with_for_update()
 _FINISH = (
     update(OUTBOX)
     .where(OUTBOX.c.id == bindparam("row"), OUTBOX.c.state == OutboxState.PENDING)

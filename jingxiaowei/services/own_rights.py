@@ -22,7 +22,7 @@ from jingxiaowei.pipeline.rights_asked import Asked, Deed, RightAsked
 from jingxiaowei.services.audit import Audit, Event
 from jingxiaowei.services.choices import Choices
 from jingxiaowei.services.consents import Consents
-from jingxiaowei.services.ledger import Effects
+from jingxiaowei.services.gathering import Effects
 from jingxiaowei.services.own_export import Exports
 from jingxiaowei.services.own_requests import Opened, OwnRequests
 from jingxiaowei.services.own_view import (

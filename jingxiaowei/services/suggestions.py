@@ -128,8 +128,7 @@ class Suggestions:
             for each in raised
             if each.tag in taxonomy.by_slug
         ]
-        if rows:
-            await connection.execute(self._raise, rows)
+        await self._raise.run(connection, rows)
 
     async def propose(
         self,

@@ -1,7 +1,5 @@
 """How the turn raises suggestions: one statement for many, which needs no look-up before it."""
 
-from typing import Any
-
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -25,10 +23,11 @@ from jingxiaowei.store.file_tables import (
     Minor,
     SuggestionState,
 )
+from jingxiaowei.store.prepared import Prepared
 from jingxiaowei.store.tables import RESIDENT, UTCDateTime
 
 
-def raising(database: Database) -> Any:
+def raising(database: Database) -> Prepared:
     """One INSERT … SELECT that knows by itself what must not be raised."""
     resident = bindparam("resident", type_=String())
     slug = bindparam("slug", type_=String())
@@ -56,7 +55,8 @@ def raising(database: Database) -> Any:
         literal(Ground.CONSENT.value),
         bindparam("at", type_=UTCDateTime()),
     ).where(RESIDENT.c.id == resident, of_age, ~on_file.exists(), func.coalesce(consent, true()))
-    return database.insert(SUGGESTION).from_select(_COLUMNS, found).on_conflict_do_nothing()
+    put = database.insert(SUGGESTION).from_select(_COLUMNS, found, include_defaults=False)
+    return database.prepare(put.on_conflict_do_nothing())
 
 
 _COLUMNS = (

@@ -26,8 +26,9 @@ from jingxiaowei.pipeline.reasons import Reason
 from jingxiaowei.services.alerts_settled import Settled
 from jingxiaowei.services.bell import Bell, Stage, wait_for
 from jingxiaowei.services.codes import new_code
+from jingxiaowei.services.gathering import Effects
 from jingxiaowei.services.leases import Leases, Thread
-from jingxiaowei.services.ledger import Effects, Ledger
+from jingxiaowei.services.ledger import Ledger
 from jingxiaowei.services.roster import LOCAL, Duty, Roster
 from jingxiaowei.store.tables import Holder
 

@@ -6,13 +6,27 @@ of their own. On PostgreSQL both are one pool.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Insert, Table, Update, event, select, text, update
+import orjson
+from sqlalchemy import (
+    ARRAY,
+    Insert,
+    String,
+    Table,
+    Update,
+    any_,
+    bindparam,
+    event,
+    func,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -192,6 +206,20 @@ class Database:
         from sqlalchemy.dialects.postgresql import insert  # where SQLite is used nothing needs it
 
         return insert(table)
+
+    def among(self, column: Any, name: str) -> Any:
+        """That a column is one of the values bound to a name as :meth:`listed` gives them.
+
+        One parameter, however many they are: an ``in_`` of hundreds is spelled out at each call.
+        """
+        if self.sqlite:
+            each = func.json_each(bindparam(name, type_=String())).table_valued("value")
+            return column.in_(select(each.c.value))
+        return column == any_(bindparam(name, type_=ARRAY(column.type)))
+
+    def listed(self, values: Iterable[str] | Iterable[int]) -> Any:
+        """Values for :meth:`among`."""
+        return orjson.dumps(list(values)).decode() if self.sqlite else list(values)
 
     def prepare(
         self,

@@ -64,7 +64,8 @@ def _aware(value: datetime) -> datetime:
 
 
 class Prepared:
-    """A statement whose rows come as dicts, by column (INSERT) or bound name (UPDATE).
+    """A statement whose rows come as dicts, by column (INSERT), or by bound name (UPDATE, and
+    INSERT … SELECT).
 
     An UPDATE's rows must differ in what they are found by: of two for one row, either may win.
 
@@ -83,10 +84,10 @@ class Prepared:
     ) -> None:
         self._sqlite = dialect.name == "sqlite"
         given: Insert | Update
-        if isinstance(statement, Insert):
+        if isinstance(statement, Insert) and statement.select is None:
             given, types = _inserting(statement, columns, fixed or {})
         else:
-            given, types = _updating(statement, dialect)
+            given, types = _bound(statement, dialect)
         self._names = list(types)
         self._given = ", ".join(map(dialect.identifier_preparer.quote, types))
         self._convert: Callable[[Iterable[Any]], list[Any]]
@@ -204,8 +205,8 @@ def _inserting(
     return chosen, {name: target.c[name].type for name in columns}
 
 
-def _updating(statement: Update, dialect: Dialect) -> tuple[Update, dict[str, Any]]:
-    """The UPDATE from ``given``, whose columns take the place of the bound names."""
+def _bound(statement: Insert | Update, dialect: Dialect) -> tuple[Insert | Update, dict[str, Any]]:
+    """The statement from ``given``, whose columns take the place of the bound names."""
     binds = statement.compile(dialect=dialect).binds
     types = {name: bind.type for name, bind in binds.items() if bind.required}
     given = table("given", *(column(name, type_) for name, type_ in types.items()))

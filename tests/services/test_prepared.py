@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, literal, select, update
 from sqlalchemy.exc import IntegrityError
 
 from jingxiaowei.services.ledger import _DONE, _HEARD, _RELEASE
@@ -131,3 +131,36 @@ async def test_a_script_is_written_whole_or_not_at_all(database: Database) -> No
     assert not await conversations(database)
     await database.write_rows(script(["a", "b"], [], ["c"]))
     assert [row.id for row in await conversations(database)] == ["a", "b", "c"]
+
+
+async def test_rows_are_chosen_by_their_bound_names(database: Database) -> None:
+    who = bindparam("who", type_=CONVERSATION.c.id.type)
+    at = bindparam("at", type_=CONVERSATION.c.heard_at.type)
+    there = select(RESIDENT.c.id).where(RESIDENT.c.id == who).exists()
+    chosen = select(who, at, literal("human"), literal(0), literal(False)).where(there)
+    columns = ("id", "heard_at", "holder", "sent_since", "brief")
+    copy = database.prepare(
+        database.insert(CONVERSATION)
+        .from_select(columns, chosen, include_defaults=False)
+        .on_conflict_do_nothing()
+    )
+    put = database.prepare(database.insert(RESIDENT), ("id", "created_at"))
+    async with database.write() as connection:
+        await put.run(connection, [{"id": key, "created_at": NOW} for key in "abc"])
+        await copy.run(connection, [{"who": key, "at": NOW} for key in "axbyb"])
+        await copy.run(connection, [])
+    stored = await conversations(database)
+    assert [(row.id, row.heard_at, row.holder) for row in stored] == [
+        (key, NOW, Holder.HUMAN) for key in "ab"
+    ]
+
+
+async def test_many_values_pass_as_one(database: Database) -> None:
+    put = database.prepare(database.insert(RESIDENT), ("id", "created_at"))
+    keys = [f"{n:03}" for n in range(400)] + ['"文']
+    query = select(RESIDENT.c.id).where(database.among(RESIDENT.c.id, "keys"))
+    async with database.write() as connection:
+        await put.run(connection, [{"id": key, "created_at": NOW} for key in keys])
+        for wanted in (keys[::3], [], keys[-1:], ["nobody"]):
+            found = await connection.execute(query, {"keys": database.listed(wanted)})
+            assert sorted(found.scalars()) == sorted(set(wanted) & set(keys))

@@ -8,8 +8,7 @@ from sqlalchemy import text, update
 
 from jingxiaowei.errors import StoreError
 from jingxiaowei.pipeline.messages import Channel, MessageKind, Outcome, Receipt
-from jingxiaowei.services.ledger import QUESTION_TEXT
-from jingxiaowei.services.purposes import DECISION
+from jingxiaowei.services.purposes import DECISION, QUESTION_TEXT
 from jingxiaowei.store.tables import (
     CONVERSATION,
     INBOX,

@@ -27,6 +27,16 @@ _ENCRYPT = re.compile(rb"<Encrypt>\s*+(?:<!\[CDATA\[\s*+)?([^<\]\s]++)")
 # declares no entities: ElementTree (11 µs, xmltodict: 29 µs) has nothing to expand or to fetch.
 _ROOT = re.compile(rb"\s*+(?:<\?xml[^<>?]*+\?>\s*+)?<xml>")
 
+# Nearly every message is one flat <xml> of leaves with nothing in them that a parser would have to
+# work out: no entity, no markup, no line end or character that XML changes or forbids. Such a one
+# is read as it stands, in a quarter of the parser's time; whatever else comes is the parser's.
+_PLAIN = r"[^\x00-\x08\x0b-\x1f\ud800-\udfff\ufffe\uffff<&\]]*+"
+_LEAF = (
+    r"<(?P<name>[A-Za-z_][A-Za-z0-9_]*+)>"
+    rf"(?:<!\[CDATA\[({_PLAIN})\]\]>|({_PLAIN}))</(?P=name)>[\t\n ]*+"
+)
+_LEAVES = re.compile(_LEAF)
+_FLAT = re.compile(rf"<xml>[\t\n ]*+((?:{_LEAF})++)</xml>[\t\n ]*+")
 _RANDOM_BYTES = 16
 _LENGTH_BYTES = 4
 _PADDING_BLOCK = 32
@@ -138,6 +148,9 @@ class Codec:
 def _fields(plaintext: bytes) -> dict[str, Any]:
     if not _ROOT.match(plaintext):
         raise BadMessageError("the decrypted callback does not begin with <xml>")
+    plain = _flat_fields(plaintext)
+    if plain is not None:
+        return plain
     try:
         # The parser's encoding wins over one that the text declares.
         root = ElementTree.fromstring(plaintext, ElementTree.XMLParser(encoding="utf-8"))  # noqa: S314
@@ -147,6 +160,19 @@ def _fields(plaintext: bytes) -> dict[str, Any]:
     if not isinstance(fields, dict):
         raise BadMessageError("the decrypted callback has no fields")
     return fields
+
+
+def _flat_fields(plaintext: bytes) -> dict[str, Any] | None:
+    """The fields of a plain flat message, exactly as the parser gives them; None for any other."""
+    try:
+        flat = _FLAT.fullmatch(plaintext.decode())
+    except UnicodeDecodeError:
+        return None
+    if flat is None:
+        return None
+    leaves = _LEAVES.findall(flat[1])
+    fields = {name: (marked or bare).strip() or None for name, marked, bare in leaves}
+    return fields if len(fields) == len(leaves) else None
 
 
 def _value(element: ElementTree.Element) -> Any:

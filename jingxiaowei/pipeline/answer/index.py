@@ -176,10 +176,10 @@ class Index:
         entries, scores = self._postings.best(terms, SHORTLIST, besides)
         if not len(entries):
             return _NOTHING
-        known = np.empty((len(entries), _ROUGH.size))
+        known = np.empty((len(entries), len(Leg)))
         known[:, :2] = scores[:, :2]  # the concepts' own scores only help to find
-        known[:, 2:] = self.slots.weigh(query.concepts, entries)
-        rough = known @ _ROUGH
+        known[:, 2 : _ROUGH.size] = self.slots.weigh(query.concepts, entries)
+        rough = known[:, : _ROUGH.size] @ _ROUGH
         if exact >= 0:
             rough[entries == exact] += _EXACT
         order = np.lexsort((entries, rough))[::-1].tolist()
@@ -188,12 +188,10 @@ class Index:
         places += [place for place in order[FINALISTS:] if named[place] in belief.favourites]
         finalists = [named[place] for place in places]
         close, ratios = self._compare(query, finalists)
-        kept = known.take(places, axis=0)
-        behind = self._behind(belief, finalists, np.maximum(kept[:, 0], ratios))
-        legs = np.empty((len(places), len(Leg)))
-        legs[:, : _ROUGH.size] = kept
+        legs = known.take(places, axis=0)
+        behind = self._behind(belief, finalists, np.maximum(legs[:, 0], ratios))
         general, fuzzy, same, taught, sure, ours, long = range(_ROUGH.size, len(Leg))
-        legs[:, general] = self._general.take(finalists) * (kept[:, 3] == 0)
+        legs[:, general] = self._general.take(finalists) * (legs[:, 3] == 0)
         legs[:, fuzzy] = ratios
         legs[:, same] = [entry == exact for entry in finalists]
         legs[:, taught] = behind

@@ -80,9 +80,10 @@ class Postings:
         rows = np.concatenate((places, np.array([*words[0], *concepts[0]], dtype=np.intp)))
         shares = np.concatenate((weights, [*words[1], *concepts[1]]))
         families = _FAMILIES.repeat((len(places), len(words[0]), len(concepts[0])))
-        totals = np.bincount(families, shares * self._rarity[rows], FAMILIES)
+        totals = np.bincount(families, shares * self._rarity.take(rows), FAMILIES)
         totals[totals == 0] = 1.0
-        return Terms(rows, families, shares / totals[families])
+        shares /= totals.take(families)
+        return Terms(rows, families, shares)
 
     def best(self, terms: Terms, count: int, besides: Sequence[int]) -> Scored:
         """The entries with the highest sums of scores, and those that are looked at anyway.
@@ -93,8 +94,9 @@ class Postings:
         places, lengths = self._rows.gather(rows)
         if not len(places):
             return Scored(places, np.zeros((0, FAMILIES)))
-        weights = self._impacts[places] * shares.repeat(lengths)
-        entries, family = self._holders[places], families.repeat(lengths)
+        weights = self._impacts.take(places)
+        weights *= shares.repeat(lengths)
+        entries, family = self._holders.take(places), families.repeat(lengths)
         size = self._entries
         if size <= SLOTS:
             found, where = None, entries
@@ -109,18 +111,22 @@ class Postings:
             entries, weights, family = entries[near], weights[near], family[near]
             found = np.unique(np.concatenate((entries, also)))
             where, size = found.searchsorted(entries), len(found)
-        places = family * size + where
-        table = np.bincount(places, weights, FAMILIES * size).astype(np.float64, copy=False)
+        family *= size
+        family += where
+        table = np.bincount(family, weights, FAMILIES * size).astype(np.float64, copy=False)
         table = table.reshape(FAMILIES, size)
         count = min(count, size)
         top = table.sum(axis=0).argpartition(size - count)[size - count :]
         if found is not None:
             besides = found.searchsorted(also).tolist()
         chosen = np.array(list(dict.fromkeys((*top.tolist(), *besides))), dtype=np.intp)
-        return Scored(chosen if found is None else found[chosen], table[:, chosen].T)
+        scores = table.take(chosen, axis=1).T
+        return Scored(chosen if found is None else found.take(chosen), scores)
 
     def _informative(self, terms: Terms) -> Terms:
         """The terms that say most, as many as may be added up."""
+        if len(terms.rows) <= ADDED // POSTINGS:
+            return terms  # however many each has
         lengths = self._rows.starts[terms.rows + 1] - self._rows.starts[terms.rows]
         if int(lengths.sum()) <= ADDED:
             return terms

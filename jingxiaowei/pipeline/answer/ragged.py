@@ -21,9 +21,11 @@ class Ragged:
 
     def gather(self, rows: Places) -> tuple[Places, Places]:
         """The places of some rows' items, and how many each row has."""
-        first = self.starts[rows]
-        lengths = self.starts[rows + 1] - first
-        places = (first - lengths.cumsum() + lengths).repeat(lengths)
+        first = self.starts.take(rows)
+        ends = self.starts.take(rows + 1)
+        lengths = ends - first
+        ends -= lengths.cumsum()
+        places = ends.repeat(lengths)
         places += np.arange(len(places))
         return places, lengths
 

@@ -278,6 +278,34 @@ def test_nested_and_repeated_fields() -> None:
     }
 
 
+_VALUE = st.text(
+    st.sampled_from("文x ]&<>\n\r\t\x01\x85\u2028\ufffe") | st.characters(codec="utf-8"), max_size=6
+)
+_LEAVES = st.lists(st.tuples(st.sampled_from("ABCDE"), _VALUE, st.booleans(), st.booleans()))
+
+
+def fields_or_none(plaintext: str) -> dict[str, object] | None:
+    try:
+        return opened(plaintext).fields
+    except BadMessageError:
+        return None
+
+
+@given(leaves=_LEAVES)
+def test_a_flat_message_is_read_as_the_parser_reads_it(
+    leaves: list[tuple[str, str, bool, bool]],
+) -> None:
+    inner = "".join(
+        f"<{name}>"
+        + (f"<![CDATA[{value}]]>" if marked else escape(value) if escaped else value)
+        + f"</{name}>"
+        for name, value, marked, escaped in leaves
+    )
+    # A comment is nothing that a flat message has: with one it is the parser's.
+    by_parser = fields_or_none(f"<xml><!-- -->{inner}</xml>")
+    assert fields_or_none(f"<xml>{inner}</xml>") == by_parser
+
+
 def test_endless_nesting() -> None:
     with pytest.raises(BadMessageError):
         opened("<xml>" + "<a>" * 9000 + "</a>" * 9000 + "</xml>")

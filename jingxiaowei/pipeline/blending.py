@@ -39,6 +39,7 @@ class Hint(StrEnum):
     NAMELESS = "nameless"  # names no thing
     LEADS = "leads"  # begins or ends as a follow-up: 那…呢
     STRAYS = "strays"  # names another thing than the question before
+    ELSE = "else"  # names another person than the question before
     CORRECTED = "corrected"
     SHORT = "short"
     ASKS = "asks"

@@ -47,6 +47,7 @@ _LOST = re.compile(
     "(?:简单|清楚|明白|直白|通俗|慢|短|深|复杂|啰嗦|长)(?:一)?(?:点|些|了)(?:儿)?|说人话"
 )
 _AGAIN = 3  # compact characters that may stand beside it
+_USUAL = 3.0  # a concept in every third phrasing is fully an entry's own
 # What ends a conversation. The first kind ends it whatever else is said, the second only where
 # nothing is named.
 _FAREWELL = {
@@ -144,6 +145,7 @@ def hints(index: Index, text: str, topic: Topic, corrected: bool) -> NDArray[np.
             not things,
             plain.startswith(_LEADS) or plain.endswith("呢"),
             bool(things) and not things & _things(index, topic.text),
+            bool(_things(index, text, "person") - _things(index, topic.text, "person")),
             corrected,
             max(0.0, 1 - len(plain) / _LONGEST_FOLLOW_UP),
             asks(text),
@@ -160,8 +162,13 @@ def knowing(index: Index, text: str) -> Knows:
         named[index.kinds[slug]].add(slug)
 
     def knows(faq: str) -> list[float]:
-        known = index.slots.knows(index.places[faq])
-        return [len(slugs & known) / len(slugs) - 0.5 if slugs else 0.0 for slugs in named.values()]
+        held = index.slots.holds(index.places[faq])
+        return [
+            sum(min(1.0, _USUAL * held.get(slug, 0.0)) for slug in slugs) / len(slugs) - 0.5
+            if slugs
+            else 0.0
+            for slugs in named.values()
+        ]
 
     return knows
 
@@ -237,10 +244,10 @@ def _objects(index: Index, plain: str) -> list[tuple[int, int]]:
     return [(s.start, s.end) for s in spotted if index.kinds[s.slug] == "object"]
 
 
-def _things(index: Index, text: str) -> set[str]:
-    """The things that a text names."""
+def _things(index: Index, text: str, kind: str = "object") -> set[str]:
+    """The things, or other concepts of a kind, that a text names."""
     spotted = (spot for part in index.tokenizer.clauses(text) for spot in part.spotted)
-    return {spot.slug for spot in spotted if index.kinds[spot.slug] == "object"}
+    return {spot.slug for spot in spotted if index.kinds[spot.slug] == kind}
 
 
 def _without_objects(index: Index, text: str) -> str:

@@ -20,7 +20,7 @@ from jingxiaowei.pipeline.blending import KINDS, Knows, Leaning, Way, blend
 from jingxiaowei.pipeline.correcting import amend, correction
 from jingxiaowei.pipeline.reasons import Reason
 
-_LONGEST_FOLLOW_UP = 18  # compact characters; a longer text says itself what it is about
+_LONGEST_FOLLOW_UP = 26  # compact characters; a longer text says itself what it is about
 _KEPT = 60  # characters of a topic: follow-ups on follow-ups must not grow without end
 _LEADS = (
     "那么",
@@ -34,6 +34,12 @@ _LEADS = (
     "也",
     "我说的是",
     "我问的是",
+)
+# Who says so himself turns to something else, where he names it.
+_TURNS = re.compile(
+    r"^(?:另外|换个(?:事|问题|话题)|(?:再|还想|还要|想再)问(?:一下|下|一个|个)?(?:别的|事情?)?|"
+    r"还有(?:个|一个|一件)(?:事情?|问题)|对了|顺便(?:再)?(?:问(?:一下|下)?)?|(?:问|说)(?:个|点)别的)"
+    r"[，,。\s]*"
 )
 # A long text is a story with one question in it; of a short one each part may be a question.
 _LONGEST_OF_TWO, _SHORTEST_PART = 90, 4
@@ -230,6 +236,9 @@ def readings(index: Index, text: str, topic: Topic) -> list[Reading]:
     plain = compact(text)
     if not plain or len(plain) > _LONGEST_FOLLOW_UP or not topic.text:
         return [alone]
+    turned = _TURNS.match(text)
+    if turned is not None and names_a_thing(index, text):
+        return [Reading(text[turned.end() :])]
     found = [alone, Reading(text, topic.text, Way.CARRIED)]
     if _objects(index, plain):
         rest = _without_objects(index, topic.text)

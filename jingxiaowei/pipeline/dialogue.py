@@ -45,6 +45,7 @@ _TURNS = re.compile(
 _LONGEST_OF_TWO, _SHORTEST_PART = 90, 4
 _PARTS = re.compile(
     r"[？?。；;\n]+|[，,\s]*(?:还有就是|还有|另外|顺便(?:再)?(?:问(?:一下|下)?)?|再问(?:一下|下)?)[，,\s]*"
+    r"|[，,\s]+"
 )
 # 没听懂 · 讲简单点: the same once more. With a question behind it (没懂 到底几天) that one counts.
 _LOST = re.compile(

@@ -109,6 +109,11 @@ def test_two_questions_are_both_answered(mind: Mind) -> None:
     assert len(decision.text.encode()) <= 2048
 
 
+def test_two_questions_are_told_apart_by_a_space(mind: Mind) -> None:
+    (decision,) = talk(mind, ["身份证丢了怎么补 驾照丢了怎么补"])
+    assert {decision.fact, *(also.fact for also in decision.also)} == {"H03", "T05"}
+
+
 def test_one_question_in_two_sentences_is_answered_once(mind: Mind) -> None:
     (decision,) = talk(mind, ["身份证丢了。身份证丢了怎么补？"])
     assert decision.also == ()

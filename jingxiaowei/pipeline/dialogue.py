@@ -50,8 +50,9 @@ _PARTS = re.compile(
 # 没听懂 · 讲简单点: the same once more. With a question behind it (没懂 到底几天) that one counts.
 _LOST = re.compile(
     "(?:还是|有点|实在)?(?:没太|不太|没大|没|听不|看不|搞不|弄不|听勿|看勿|不)(?:听|看|搞|弄)?"
-    "(?:得)?(?:懂|明白|清楚)(?:了|啊|呀|呢|嘛)?|(?:你)?(?:说|讲|写)(?:得|的)?(?:太|这么)?"
-    "(?:简单|清楚|明白|直白|通俗|慢|短|深|复杂|啰嗦|长)(?:一)?(?:点|些|了)(?:儿)?|说人话"
+    "(?:得)?(?:懂|明白|清楚)(?:了|啊|呀|呢|嘛)?|说人话"
+    "|你?(?:说|讲|写)(?:得|的)?(?:简单|清楚|明白|直白|通俗|慢|短)一?(?:点|些)儿?"
+    "|你?(?:说|讲|写)(?:得|的)?太(?:深|复杂|啰嗦|长|快)了?"
 )
 _AGAIN = 3  # compact characters that may stand beside it
 _USUAL = 3.0  # a concept in every third phrasing is fully an entry's own

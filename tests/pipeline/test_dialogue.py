@@ -138,6 +138,11 @@ def test_not_having_understood_is_said_in_many_ways(mind: Mind, text: str) -> No
     assert len(again.text) < len(first.text)
 
 
+def test_what_was_said_clearly_was_understood(mind: Mind) -> None:
+    _, last = talk(mind, ["身份证丢了怎么补", "嗯 写清楚了"])
+    assert last.kind is Kind.SMALLTALK
+
+
 def test_who_did_not_understand_and_asks_on_is_answered(mind: Mind) -> None:
     _, last = talk(mind, ["护照丢了怎么补办", "没听懂，到底要多少钱"])
     assert last.candidates[0].fact in {"E04", "E08"}

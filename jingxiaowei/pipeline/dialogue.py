@@ -56,6 +56,9 @@ _LOST = re.compile(
 )
 _AGAIN = 3  # compact characters that may stand beside it
 _USUAL = 3.0  # a concept in every third phrasing is fully an entry's own
+# 多少钱, with nothing before it and no thing beside it, asks for a side of nobody knows what.
+_SIDES = frozenset({"fee", "materials", "time_limit", "place", "online", "condition", "in_person"})
+_LONGEST_SIDE = 6  # compact characters
 # What ends a conversation. The first kind ends it whatever else is said, the second only where
 # nothing is named.
 _FAREWELL = {
@@ -206,6 +209,15 @@ def parts(text: str) -> list[str]:
 def names_a_thing(index: Index, text: str) -> bool:
     """Whether a text says itself what it is about."""
     return bool(_objects(index, compact(text)))
+
+
+def only_a_side(index: Index, text: str) -> bool:
+    """Whether a short text asks for a side and names nothing that has one."""
+    plain = compact(text)
+    if len(plain) > _LONGEST_SIDE:
+        return False
+    spotted = index.tokenizer.spot(plain, index.tokenizer.words(plain))
+    return bool(spotted) and all(spot.slug in _SIDES for spot in spotted)
 
 
 def closing(index: Index, text: str) -> str:

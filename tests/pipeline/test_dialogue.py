@@ -95,8 +95,9 @@ def test_sides_asked_before_do_not_pile_up(mind: Mind) -> None:
             assert side.topic.text == first.topic.text
 
 
-def test_without_a_topic_nothing_is_put_back(mind: Mind) -> None:
-    (decision,) = talk(mind, ["多少钱"])
+@pytest.mark.parametrize("text", ["多少钱", "要带什么材料", "几天能好", "网上能办吗"])
+def test_without_a_topic_nothing_is_put_back(mind: Mind, text: str) -> None:
+    (decision,) = talk(mind, [text])
     assert decision.kind is not Kind.ANSWER
 
 

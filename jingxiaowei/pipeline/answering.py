@@ -10,7 +10,14 @@ from jingxiaowei.pipeline.answer.index import Index
 from jingxiaowei.pipeline.answer.judge import ANSWER, ASK, Judge, Ruling, clear
 from jingxiaowei.pipeline.blending import leaning
 from jingxiaowei.pipeline.decision import Decision, Kind, Known
-from jingxiaowei.pipeline.dialogue import Reading, names_a_thing, next_topic, parts, understand
+from jingxiaowei.pipeline.dialogue import (
+    Reading,
+    names_a_thing,
+    next_topic,
+    only_a_side,
+    parts,
+    understand,
+)
 from jingxiaowei.pipeline.messages import Option
 from jingxiaowei.pipeline.reasons import Candidate, Reason
 from jingxiaowei.pipeline.reply import TEXT_BYTES, Speech, label
@@ -56,7 +63,8 @@ class Answering:
         sign = self._sign(text)
         if sign in self._firm:
             return self._point(self._signs[sign], sign, ruling)
-        sure = best >= ANSWER and clear(ruling)
+        vague = known.topic is None and only_a_side(self._index, text)
+        sure = best >= ANSWER and clear(ruling) and not vague
         if sure or (reading.leans and best >= _ANSWER_ON and clear(ruling, _CLOSE_ON)):
             entry = self._library.by_id[ruling.candidates[0].faq]
             return self.give(entry, known, ruling, reading)

@@ -14,7 +14,7 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from jingxiaowei.pipeline.answer.judge import SHOWN, Ruling
+from jingxiaowei.pipeline.answer.judge import ANSWER, SHOWN, Ruling
 
 Vector = NDArray[np.float64]
 Weights = Mapping[str, Mapping[str, float]]
@@ -39,11 +39,13 @@ class Hint(StrEnum):
     NAMELESS = "nameless"  # names no thing
     LEADS = "leads"  # begins or ends as a follow-up: 那…呢
     STRAYS = "strays"  # names another thing than the question before
+    ELSE = "else"  # names another person than the question before
     CORRECTED = "corrected"
     SHORT = "short"
     ASKS = "asks"
 
 
+_LEADS = list(Hint).index(Hint.LEADS)
 SURE, SAME = "sure", "same"  # the reading's best entry: how sure, and whether it was answered last
 _TOLD = (*Hint, SURE, SAME)
 STAYS, KNOWS, KEEPS, SHARP = "stays", "knows", "keeps", "sharp"
@@ -172,4 +174,8 @@ def blend(
     if not told.any():
         told = likely[0]
     way = list(Way)[int(told.argmax())]
+    alone = read[Way.ALONE].candidates[:1]
+    plain = any(one.score >= ANSWER and one.faq == faqs[order[0]] for one in alone)
+    if plain and not hints[_LEADS]:
+        way = Way.ALONE  # what is plain by itself needs no other reading
     return way, replace(read[way], candidates=candidates)

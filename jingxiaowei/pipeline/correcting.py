@@ -36,7 +36,7 @@ _INSISTED = re.compile(
     rf"(?:我(?:的意思是|意思是|{_SAID}的(?:其实)?是)|{_SAID}的是)(?P<meant>(?!啥|什么)[^，,。！？!?]{{2,}}?)"
     rf"(?:{_GAP}+不是(?P<denied>.{{1,12}}))?$"
 )
-_MEANT = re.compile(rf"(?:我?{_SAID}的|我想问的|应该)*(?:是|要|想)?(?P<meant>.{{2,}})$")
+_MEANT = re.compile(rf"我?(?:{_SAID}的|应该)*(?:是|要|想)?(?P<meant>.{{2,}})$")
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from jingxiaowei.pipeline.blending import KINDS, Knows, Leaning, Way, blend
 from jingxiaowei.pipeline.correcting import amend, correction
 from jingxiaowei.pipeline.reasons import Reason
 
-_LONGEST_FOLLOW_UP = 18  # compact characters; a longer text says itself what it is about
+_LONGEST_FOLLOW_UP = 26  # compact characters; a longer text says itself what it is about
 _KEPT = 60  # characters of a topic: follow-ups on follow-ups must not grow without end
 _LEADS = (
     "那么",
@@ -35,18 +35,30 @@ _LEADS = (
     "我说的是",
     "我问的是",
 )
+# Who says so himself turns to something else, where he names it.
+_TURNS = re.compile(
+    r"^(?:另外|换个(?:事|问题|话题)|(?:再|还想|还要|想再)问(?:一下|下|一个|个)?(?:别的|事情?)?|"
+    r"还有(?:个|一个|一件)(?:事情?|问题)|对了|顺便(?:再)?(?:问(?:一下|下)?)?|(?:问|说)(?:个|点)别的)"
+    r"[，,。\s]*"
+)
 # A long text is a story with one question in it; of a short one each part may be a question.
 _LONGEST_OF_TWO, _SHORTEST_PART = 90, 4
 _PARTS = re.compile(
     r"[？?。；;\n]+|[，,\s]*(?:还有就是|还有|另外|顺便(?:再)?(?:问(?:一下|下)?)?|再问(?:一下|下)?)[，,\s]*"
+    r"|[，,\s]+"
 )
 # 没听懂 · 讲简单点: the same once more. With a question behind it (没懂 到底几天) that one counts.
 _LOST = re.compile(
     "(?:还是|有点|实在)?(?:没太|不太|没大|没|听不|看不|搞不|弄不|听勿|看勿|不)(?:听|看|搞|弄)?"
-    "(?:得)?(?:懂|明白|清楚)(?:了|啊|呀|呢|嘛)?|(?:你)?(?:说|讲|写)(?:得|的)?(?:太|这么)?"
-    "(?:简单|清楚|明白|直白|通俗|慢|短|深|复杂|啰嗦|长)(?:一)?(?:点|些|了)(?:儿)?|说人话"
+    "(?:得)?(?:懂|明白|清楚)(?:了|啊|呀|呢|嘛)?|说人话"
+    "|你?(?:说|讲|写)(?:得|的)?(?:简单|清楚|明白|直白|通俗|慢|短)一?(?:点|些)儿?"
+    "|你?(?:说|讲|写)(?:得|的)?太(?:深|复杂|啰嗦|长|快)了?"
 )
 _AGAIN = 3  # compact characters that may stand beside it
+_USUAL = 3.0  # a concept in every third phrasing is fully an entry's own
+# 多少钱, with nothing before it and no thing beside it, asks for a side of nobody knows what.
+_SIDES = frozenset({"fee", "materials", "time_limit", "place", "online", "condition", "in_person"})
+_LONGEST_SIDE = 6  # compact characters
 # What ends a conversation. The first kind ends it whatever else is said, the second only where
 # nothing is named.
 _FAREWELL = {
@@ -144,6 +156,7 @@ def hints(index: Index, text: str, topic: Topic, corrected: bool) -> NDArray[np.
             not things,
             plain.startswith(_LEADS) or plain.endswith("呢"),
             bool(things) and not things & _things(index, topic.text),
+            bool(_things(index, text, "person") - _things(index, topic.text, "person")),
             corrected,
             max(0.0, 1 - len(plain) / _LONGEST_FOLLOW_UP),
             asks(text),
@@ -160,8 +173,13 @@ def knowing(index: Index, text: str) -> Knows:
         named[index.kinds[slug]].add(slug)
 
     def knows(faq: str) -> list[float]:
-        known = index.slots.knows(index.places[faq])
-        return [len(slugs & known) / len(slugs) - 0.5 if slugs else 0.0 for slugs in named.values()]
+        held = index.slots.holds(index.places[faq])
+        return [
+            sum(min(1.0, _USUAL * held.get(slug, 0.0)) for slug in slugs) / len(slugs) - 0.5
+            if slugs
+            else 0.0
+            for slugs in named.values()
+        ]
 
     return knows
 
@@ -191,6 +209,15 @@ def parts(text: str) -> list[str]:
 def names_a_thing(index: Index, text: str) -> bool:
     """Whether a text says itself what it is about."""
     return bool(_objects(index, compact(text)))
+
+
+def only_a_side(index: Index, text: str) -> bool:
+    """Whether a short text asks for a side and names nothing that has one."""
+    plain = compact(text)
+    if len(plain) > _LONGEST_SIDE:
+        return False
+    spotted = index.tokenizer.spot(plain, index.tokenizer.words(plain))
+    return bool(spotted) and all(spot.slug in _SIDES for spot in spotted)
 
 
 def closing(index: Index, text: str) -> str:
@@ -223,6 +250,9 @@ def readings(index: Index, text: str, topic: Topic) -> list[Reading]:
     plain = compact(text)
     if not plain or len(plain) > _LONGEST_FOLLOW_UP or not topic.text:
         return [alone]
+    turned = _TURNS.match(text)
+    if turned is not None and names_a_thing(index, text):
+        return [Reading(text[turned.end() :])]
     found = [alone, Reading(text, topic.text, Way.CARRIED)]
     if _objects(index, plain):
         rest = _without_objects(index, topic.text)
@@ -237,10 +267,10 @@ def _objects(index: Index, plain: str) -> list[tuple[int, int]]:
     return [(s.start, s.end) for s in spotted if index.kinds[s.slug] == "object"]
 
 
-def _things(index: Index, text: str) -> set[str]:
-    """The things that a text names."""
+def _things(index: Index, text: str, kind: str = "object") -> set[str]:
+    """The things, or other concepts of a kind, that a text names."""
     spotted = (spot for part in index.tokenizer.clauses(text) for spot in part.spotted)
-    return {spot.slug for spot in spotted if index.kinds[spot.slug] == "object"}
+    return {spot.slug for spot in spotted if index.kinds[spot.slug] == kind}
 
 
 def _without_objects(index: Index, text: str) -> str:

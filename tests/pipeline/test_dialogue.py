@@ -56,6 +56,18 @@ def test_a_correction_takes_back(mind: Mind, turns: list[str], facts: set[str]) 
     assert any("更正" in reason.because for reason in last.reasons)
 
 
+@pytest.mark.parametrize(
+    ("turns", "fact"),
+    [
+        (["驾照到期怎么换", "看错了 是身份证丢了怎么补"], "H03"),
+        (["身份证到期了怎么换", "另外，电动自行车怎么上牌"], "T61"),
+    ],
+)
+def test_what_turns_away_is_not_read_on(mind: Mind, turns: list[str], fact: str) -> None:
+    *_, last = talk(mind, turns)
+    assert last.candidates[0].fact == fact, last.reasons
+
+
 def test_a_question_with_shi_bu_shi_denies_nothing(mind: Mind) -> None:
     _, last = talk(mind, ["护照丢了怎么补办", "是不是要先报案，要带什么"])
     assert not any("更正" in reason.because for reason in last.reasons)
@@ -83,8 +95,9 @@ def test_sides_asked_before_do_not_pile_up(mind: Mind) -> None:
             assert side.topic.text == first.topic.text
 
 
-def test_without_a_topic_nothing_is_put_back(mind: Mind) -> None:
-    (decision,) = talk(mind, ["多少钱"])
+@pytest.mark.parametrize("text", ["多少钱", "要带什么材料", "几天能好", "网上能办吗"])
+def test_without_a_topic_nothing_is_put_back(mind: Mind, text: str) -> None:
+    (decision,) = talk(mind, [text])
     assert decision.kind is not Kind.ANSWER
 
 
@@ -95,6 +108,11 @@ def test_two_questions_are_both_answered(mind: Mind) -> None:
     assert [also.fact for also in decision.also] == ["T05"]
     assert "身份证丢失补领：" in decision.text
     assert len(decision.text.encode()) <= 2048
+
+
+def test_two_questions_are_told_apart_by_a_space(mind: Mind) -> None:
+    (decision,) = talk(mind, ["身份证丢了怎么补 驾照丢了怎么补"])
+    assert {decision.fact, *(also.fact for also in decision.also)} == {"H03", "T05"}
 
 
 def test_one_question_in_two_sentences_is_answered_once(mind: Mind) -> None:
@@ -112,6 +130,23 @@ def test_who_did_not_understand_is_told_shortly(mind: Mind) -> None:
     assert again.fact == first.fact == "H03"
     assert len(again.text) < len(first.text)
     assert "依据" not in again.text
+
+
+@pytest.mark.parametrize("text", ["没看懂 说简单点", "讲得太深了 听不懂", "还是没太明白"])
+def test_not_having_understood_is_said_in_many_ways(mind: Mind, text: str) -> None:
+    first, again = talk(mind, ["身份证丢了怎么补", text])
+    assert again.fact == first.fact
+    assert len(again.text) < len(first.text)
+
+
+def test_what_was_said_clearly_was_understood(mind: Mind) -> None:
+    _, last = talk(mind, ["身份证丢了怎么补", "嗯 写清楚了"])
+    assert last.kind is Kind.SMALLTALK
+
+
+def test_who_did_not_understand_and_asks_on_is_answered(mind: Mind) -> None:
+    _, last = talk(mind, ["护照丢了怎么补办", "没听懂，到底要多少钱"])
+    assert last.candidates[0].fact in {"E04", "E08"}
 
 
 def test_short_answers_on_request_until_taken_back(mind: Mind) -> None:

@@ -87,6 +87,12 @@ class Slots:
         first, last = self._rows.starts[entry : entry + 2].tolist()
         return {self._slugs[n] for n in self._usual[first:last].tolist()}
 
+    def holds(self, entry: int) -> dict[str, float]:
+        """The same, each with how usual it is in the entry, up to 1."""
+        first, last = self._rows.starts[entry : entry + 2].tolist()
+        slugs = (self._slugs[n] for n in self._usual[first:last].tolist())
+        return dict(zip(slugs, self._share[first:last].tolist(), strict=True))
+
     def weigh(self, concepts: Mapping[str, float], entries: Places) -> Vector:
         """How a question's concepts, each with its weight, sit with some entries.
 

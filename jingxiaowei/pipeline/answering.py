@@ -27,7 +27,7 @@ _BOTH = 0.75  # as sure as that of each of two questions, to answer both at once
 _FOREIGN = 0.5  # as sure as that of whose matter it is, to point there
 _NEAR = ASK / 2
 # Mid-conversation a question back costs more and a slip less: the next line mends it.
-_ANSWER_ON, _CLOSE_ON = 0.4, 0.06
+_ANSWER_ON, _CLOSE_ON = 0.34, 0.05
 
 
 class Answering:

@@ -23,6 +23,7 @@ from jingxiaowei.content.scam_model import Spelling
 
 Codes = NDArray[np.uint32]
 Places = NDArray[np.intp]
+Repairs = list[tuple[int, int, str]]  # from, to, and what is meant
 
 _PLANES = 0x30000  # beyond stand no Chinese characters that anybody types
 _DROP, _DOT, _LINE = 0, ord("."), ord("\n")
@@ -44,9 +45,6 @@ _SYLLABLE_AREA = 0xE001
 _LATIN = re.compile("[a-z]+")
 _LONGEST_RUN, _RUNS_KNOWN = 40, 4096
 _FINALS = re.compile(r"[^a-zü]")
-
-
-Repairs = list[tuple[int, int, str]]  # from, to, and what is meant
 
 
 class Levelled:

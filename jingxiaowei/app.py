@@ -205,9 +205,10 @@ def _wire(settings: Settings, database: Database, session: aiohttp.ClientSession
     ledger = Ledger(
         database, bell, alerts.alerts, alerts.contacts, files.suggestions, files.minors, own.rights
     )
+    privacy = settings.privacy_place
     # Two turns a process on PostgreSQL: while one waits for the database, the other thinks.
     turns = [
-        Turn(Leases(database), ledger, content, roster, bell, alerts.settled)
+        Turn(Leases(database), ledger, content, roster, bell, alerts.settled, privacy)
         for _ in range(1 if database.sqlite else 2)
     ]
     return House(
@@ -255,7 +256,7 @@ def _contacts(
         Contacts(api),
         OfferTeller(api, settings.wecom_agent_id),
         settings.wecom_corp_id,
-        settings.privacy_url or "派出所窗口",
+        settings.privacy_place,
     )
 
 

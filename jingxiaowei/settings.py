@@ -77,9 +77,9 @@ class Settings(BaseSettings):
         return f"{self.public_url.rstrip('/')}/console/" if self.public_url else ""
 
     @property
-    def privacy_url(self) -> str:
-        """Where residents read the rules; empty where the outside address is not known."""
-        return f"{self.public_url.rstrip('/')}/privacy" if self.public_url else ""
+    def privacy_place(self) -> str:
+        """Where residents of WeCom read the rules: a link where the outside address is known."""
+        return f"{self.public_url.rstrip('/')}/privacy" if self.public_url else "派出所窗口"
 
     @property
     def demo(self) -> bool:

@@ -61,7 +61,10 @@ class _Duty:
 
 @dataclass(slots=True)
 class Turn:
-    """The worker between inbox and outbox. Any number may run, in any number of processes."""
+    """The worker between inbox and outbox. Any number may run, in any number of processes.
+
+    ``privacy``: where residents of WeCom read the rules; the chat page has them beside it.
+    """
 
     leases: Leases
     ledger: Ledger
@@ -69,6 +72,7 @@ class Turn:
     roster: Roster
     bell: Bell
     settled: Settled
+    privacy: str
     name: str = field(default_factory=lambda: secrets.token_hex(8))
     _duty: _Duty = field(default_factory=_Duty)
 
@@ -114,6 +118,7 @@ class Turn:
         officer = None
         if thread.channel is Channel.WECOM_APP:
             officer = duty.officers.get(thread.address)
+        on_page = thread.channel is Channel.WEB
         known = Known(
             today=datetime.now(LOCAL).date(),
             now=datetime.now(UTC),
@@ -127,6 +132,7 @@ class Turn:
             settled=settled,
             by_officer=officer is not None,
             untold=thread.untold and _is_person(thread),
+            privacy_page="/privacy" if on_page else self.privacy,
         )
         decision = _decide(mind, spoken, known, thread.conversation_id)
         DECIDED.labels(decision.kind).inc()

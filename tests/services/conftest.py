@@ -100,7 +100,7 @@ def make_spine(database: Database, mind: Mind, folder: Path = Path("unused")) ->
         content,
         bell,
         Inbox(database, bell),
-        Turn(Leases(database), ledger, content, roster, bell, alerts.settled),
+        Turn(Leases(database), ledger, content, roster, bell, alerts.settled, "our window"),
         Outbox(database, bell, senders),
         roster,
         officers,

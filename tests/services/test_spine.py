@@ -56,6 +56,14 @@ async def test_a_burst_is_answered_once(spine: Spine) -> None:
     assert {row.state for row in await spine.rows(INBOX)} == {InboxState.DONE}
 
 
+async def test_the_rules_are_found_from_where_the_resident_writes(spine: Spine) -> None:
+    for channel, place in ((Channel.WEB, "/privacy"), (Channel.WECOM_KF, "our window")):
+        one = said("隐私政策", channel=channel, sender=channel.value, message_id=channel.value)
+        await spine.inbox.receive([one])
+        await spine.settle()
+        assert f"全文在 {place}" in spine.far.texts(channel.value)[0]
+
+
 async def test_a_burst_waits_until_it_settles(spine: Spine) -> None:
     await spine.inbox.receive([said("身份证丢了", settle=30.0)])
     assert await spine.turn.run_once() == 0

@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 
 from jingxiaowei.content.normalise import clauses, compact
 from jingxiaowei.pipeline.answer.index import Index
-from jingxiaowei.pipeline.answer.judge import Judge, Ruling
+from jingxiaowei.pipeline.answer.judge import ANSWER, Judge, Ruling, clear
 from jingxiaowei.pipeline.answer.query import asks
-from jingxiaowei.pipeline.blending import KINDS, Knows, Leaning, Way, blend
+from jingxiaowei.pipeline.blending import KINDS, Hint, Knows, Leaning, Way, blend
 from jingxiaowei.pipeline.correcting import amend, correction
 from jingxiaowei.pipeline.reasons import Reason
 
 _LONGEST_FOLLOW_UP = 26  # compact characters; a longer text says itself what it is about
+_PLAIN = 0.9  # as sure as that of a text that names no thing, to be a question of its own
 _KEPT = 60  # characters of a topic: follow-ups on follow-ups must not grow without end
 _LEADS = (
     "那么",
@@ -132,11 +133,11 @@ def understand(
         else judge.rule_text(reading.text)
         for reading in ways
     }
-    if len(ways) == 1:
-        way, found = Way.ALONE, read[Way.ALONE]
-    else:
+    way, found = Way.ALONE, read[Way.ALONE]
+    if len(ways) > 1:
         told = hints(index, text, topic, corrected is not None)
-        way, found = blend(weights, told, read, topic.faq, knowing(index, text))
+        if not _is_another(told, found, topic):
+            way, found = blend(weights, told, read, topic.faq, knowing(index, text))
     best = next(reading for reading in ways if reading.way is way)
     if way is not Way.ALONE:
         because.append(Reason("dialogue", f"接着上一句理解成：{best.whole}"))
@@ -163,6 +164,19 @@ def hints(index: Index, text: str, topic: Topic, corrected: bool) -> NDArray[np.
         ],
         dtype=np.float64,
     )
+
+
+def _is_another(told: NDArray[np.float64], alone: Ruling, topic: Topic) -> bool:
+    """Whether a text is a question of its own: clear by itself, about another thing, and nothing
+    in it points back. However short it is, what was said before must not be read into it.
+    """
+    hint = dict(zip(Hint, told.tolist(), strict=True))
+    if hint[Hint.LEADS] or hint[Hint.CORRECTED] or not alone.candidates:
+        return False
+    first = alone.candidates[0]
+    if first.faq == topic.faq or first.score < ANSWER or not clear(alone):
+        return False
+    return bool(hint[Hint.STRAYS]) or first.score >= _PLAIN
 
 
 def knowing(index: Index, text: str) -> Knows:

@@ -1,6 +1,7 @@
 """Follow-ups: what was left out is put back, what is denied is not meant, and what stands alone
 is left alone."""
 
+import random
 from collections.abc import Sequence
 from datetime import date
 
@@ -77,6 +78,38 @@ def test_a_new_question_is_left_alone(mind: Mind) -> None:
     _, last = talk(mind, ["身份证丢了怎么补", "电动自行车上牌要带什么材料"])
     assert last.fact == "T61"
     assert not any(reason.stage == "dialogue" for reason in last.reasons)
+
+
+def test_however_short_another_question_is_its_own(mind: Mind) -> None:
+    for before, text in (
+        ("身份证丢了怎么补", "车辆过户"),
+        ("孩子要去香港读书，逗留签注怎么办", "户主变更"),
+        ("电瓶车怎么上牌", "护照丢了怎么补办"),
+    ):
+        *_, last = talk(mind, [before, text])
+        assert last.kind is Kind.ANSWER
+        assert last.faq == talk(mind, [text])[0].faq
+
+
+def test_of_many_new_questions_few_are_read_on(mind: Mind) -> None:
+    """Any two questions that are answered by themselves, one after the other."""
+    dice = random.Random(7)
+    cases = [
+        (entry.id, text)
+        for entry in mind.library.entries
+        for text in entry.cases.hit
+        if len(text) <= 20
+    ]
+    count, spoilt = 0, []
+    while count < 60:
+        (one, before), (other, text) = dice.sample(cases, 2)
+        first, alone = talk(mind, [before])[0], talk(mind, [text])[0]
+        if one == other or first.kind is not Kind.ANSWER or alone.faq != other:
+            continue
+        count += 1
+        if talk(mind, [before, text])[-1].faq != other:
+            spoilt.append((before, text))
+    assert len(spoilt) <= 3, spoilt
 
 
 def test_talk_beside_the_matter_keeps_the_topic(mind: Mind) -> None:

@@ -1,6 +1,7 @@
 """Shared parts: both databases, the shipped content, and a house that runs against them."""
 
 import asyncio
+import gc
 import shutil
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web_app
 from pydantic import SecretStr
 
 from jingxiaowei.pipeline.decide import Mind
@@ -194,6 +196,13 @@ def make_settings(tmp_path: Path, database_url: str, **more: Any) -> Settings:
     return Settings(_env_file=None, **(values | more))  # type: ignore[call-arg]
 
 
+@pytest.fixture(autouse=True)
+def _let_applications_go() -> Iterator[None]:
+    """aiohttp remembers the last thousand handlers, and each keeps a whole house from going."""
+    yield
+    web_app._cached_build_middleware.cache_clear()
+
+
 @pytest.fixture(scope="session")
 def content_settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     return make_settings(tmp_path_factory.mktemp("content"), "sqlite+aiosqlite://")
@@ -202,7 +211,10 @@ def content_settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 @pytest.fixture(scope="session")
 def mind(content_settings: Settings) -> Mind:
     """The shipped content, made ready once."""
-    return Curator(content_settings).load()
+    mind = Curator(content_settings).load()
+    gc.collect()
+    gc.freeze()  # as serve does: it lives as long as the process
+    return mind
 
 
 @pytest.fixture(scope="session")

@@ -21,10 +21,11 @@ class Streams:
         self._bell = bell
         self._sign_ins = sign_ins
         self._open: set[asyncio.Task[object]] = set()
+        self._closing = False
 
     async def events(self, request: web.Request) -> web.StreamResponse:
         """``changed`` when something did, ``beat`` while nothing does; ends with the session."""
-        if len(self._open) >= _MOST:
+        if self._closing or len(self._open) >= _MOST:
             return web.Response(
                 status=503, text="too many open pages", headers={"Retry-After": "5"}
             )
@@ -50,6 +51,7 @@ class Streams:
         return response
 
     async def close(self, _app: web.Application) -> None:
-        """A server that stops does not wait for open pages."""
+        """A server that stops does not wait for open pages, nor for one that opens meanwhile."""
+        self._closing = True
         for task in list(self._open):
             task.cancel()

@@ -47,6 +47,8 @@ class Console:
 async def console(browser: Browser, small_site: Site) -> AsyncIterator[Console]:  # noqa: F811
     console = Console(browser, small_site)
     yield console
+    for context in browser.contexts:
+        await context.close()  # before the server, which would wait for what is still asked
     assert console.faults == []
 
 

@@ -3,11 +3,15 @@
 import re
 from datetime import timedelta
 
+import aiohttp
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from PIL import Image
 from sqlalchemy import update
 
 from jingxiaowei.console.guard import safe_path
+from jingxiaowei.console.streams import Streams
 from jingxiaowei.pipeline.reading import Box, Line, Reading
 from jingxiaowei.pipeline.transcript import as_dialogue
 from jingxiaowei.services.alerts_samples import seed_alerts, seed_officers
@@ -312,3 +316,14 @@ async def test_the_picture_is_seen_with_its_quotes_and_a_reason(at_work: Hands) 
     ):
         await at_work.get(path)
         assert at_work.status == status, path
+
+
+async def test_a_server_that_stops_opens_no_stream(small_site: Site) -> None:
+    """One that came in at that moment would keep it from stopping for two minutes."""
+    streams = Streams(small_site.alarm.spine.bell, small_site.sign_ins)
+    app = web.Application()
+    app.router.add_get("/events", streams.events)
+    async with TestServer(app) as server, aiohttp.ClientSession() as session:
+        await streams.close(app)
+        async with session.get(server.make_url("/events")) as answer:
+            assert answer.status == 503

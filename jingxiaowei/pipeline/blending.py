@@ -2,9 +2,8 @@
 
 None is chosen outright. Each reading's entries count by how likely the reading is, so what two of
 them agree on gains; an entry that knows what is named now gains; and what was answered last gains,
-or, after a correction, loses. The weights
-are fitted on the practice conversations by ``jingxiaowei evaluate --fit`` and stand in
-``lexicon/judge.yaml`` under ``follow``.
+or, after a correction, loses. The weights are fitted on the practice conversations by
+``jingxiaowei evaluate --fit`` and stand in ``lexicon/judge.yaml`` under ``follow``.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -141,7 +140,7 @@ def as_turns(
     places = {faq: n for n, faq in enumerate(faqs)}
     scores = np.zeros((1, len(Way), len(faqs)))
     there = np.zeros((1, len(Way)))
-    for way, number in zip(Way, range(len(Way)), strict=True):
+    for number, way in enumerate(Way):
         if way in read:
             there[0, number] = 1.0
             for one in read[way].candidates:

@@ -8,8 +8,8 @@ from typing import Any, Protocol
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from jingxiaowei.pipeline.decide import Mind
 from jingxiaowei.pipeline.messages import Outcome, Receipt
+from jingxiaowei.services.alerts_speech import Content
 from jingxiaowei.services.contact_offers import ContactOffers
 from jingxiaowei.services.contact_relations import Relations
 from jingxiaowei.services.mirror_values import ContactEvent
@@ -20,13 +20,6 @@ _ROUND = timedelta(minutes=10)  # how soon a tag noted here stands in WeCom
 _BATCH = 50
 _AGAIN = 2.0  # seconds; of the 20 that a welcome code lives
 log = logging.getLogger(__name__)
-
-
-class Content(Protocol):
-    """Whoever holds the content of the moment."""
-
-    @property
-    def mind(self) -> Mind: ...
 
 
 class Greeter(Protocol):

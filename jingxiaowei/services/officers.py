@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 from argon2 import PasswordHasher
-from argon2.exceptions import VerificationError
+from argon2.exceptions import InvalidHashError, VerificationError
 from sqlalchemy import ColumnElement, insert, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -153,16 +153,16 @@ class Officers:
             row = (
                 await connection.execute(select(OFFICER).where(OFFICER.c.account == account))
             ).first()
-        if not await asyncio.to_thread(self._fits, row.password_hash if row else "", password):
-            return None
-        if row is None or not row.active:
+        hashed = row.password_hash if row else await asyncio.to_thread(_nobody, self._hasher)
+        fits = await asyncio.to_thread(self._fits, hashed, password)
+        if row is None or not fits or not row.active:
             return None
         return self._signed(row)
 
     def _fits(self, hashed: str, password: str) -> bool:
         try:
-            return self._hasher.verify(hashed or _nobody(self._hasher), password)
-        except VerificationError:
+            return self._hasher.verify(hashed, password)
+        except (VerificationError, InvalidHashError):
             return False
 
 

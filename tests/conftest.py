@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 from aiohttp import web_app
 from pydantic import SecretStr
@@ -18,6 +19,12 @@ from jingxiaowei.services.curation import Curator
 from jingxiaowei.services.kept import NAME
 from jingxiaowei.settings import Settings
 from jingxiaowei.store.engine import Database
+from tests import dialects
+
+dialects.share()
+# A busy machine is no fault of what is tested.
+hypothesis.settings.register_profile("ours", deadline=None)
+hypothesis.settings.load_profile("ours")
 
 ROOT = Path(__file__).parent.parent
 SECRET = "a secret for the tests, long enough for production"

@@ -167,9 +167,14 @@ def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """A migrated database of each kind, with nothing in it."""
-    if request.param == "sqlite":
-        shutil.copyfile(request.getfixturevalue("sqlite_template"), tmp_path / "test.db")
-        return f"sqlite+aiosqlite:///{tmp_path}/test.db"
+    return migrated_url(request, request.param, tmp_path)
+
+
+def migrated_url(request: pytest.FixtureRequest, kind: str, folder: Path) -> str:
+    """A migrated database with nothing in it; SQLite's file lies in the folder."""
+    if kind == "sqlite":
+        shutil.copyfile(request.getfixturevalue("sqlite_template"), folder / "test.db")
+        return f"sqlite+aiosqlite:///{folder}/test.db"
     template = request.getfixturevalue("postgres_template")
     return _emptied(request.getfixturevalue("postgres"), "emptied", template)
 

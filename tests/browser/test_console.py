@@ -1,16 +1,20 @@
 """The console in a real browser: readable, usable by keys, live, and whole without a script."""
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Page, expect
 
+from jingxiaowei.pipeline.decide import Mind
 from jingxiaowei.pipeline.screen.values import Transfer
 from jingxiaowei.services.bell import Stage
+from jingxiaowei.store.engine import Database
 from jingxiaowei.store.tables import Role
-from tests.console.conftest import Site, small_site  # noqa: F401
+from tests.conftest import migrated_url
+from tests.console.conftest import Site, open_site
 from tests.services.alerting import PASSWORD, boss
 
 pytestmark = pytest.mark.browser
@@ -44,11 +48,20 @@ class Console:
 
 
 @pytest.fixture
-async def console(browser: Browser, small_site: Site) -> AsyncIterator[Console]:  # noqa: F811
-    console = Console(browser, small_site)
-    yield console
-    for context in browser.contexts:
-        await context.close()  # before the server, which would wait for what is still asked
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """SQLite alone: what a browser shows does not depend on it."""
+    return migrated_url(request, "sqlite", tmp_path)
+
+
+@pytest.fixture
+async def console(
+    browser: Browser, database: Database, mind: Mind, tmp_path: Path
+) -> AsyncIterator[Console]:
+    async for site in open_site(database, mind, tmp_path):
+        console = Console(browser, site)
+        yield console
+        for context in browser.contexts:
+            await context.close()  # before the server, which would wait for what is still asked
     assert console.faults == []
 
 

@@ -21,7 +21,7 @@ from jingxiaowei.services.picture_mail import PictureMail
 from jingxiaowei.services.signins import ABSOLUTE, FAILURES, IDLE
 from jingxiaowei.store.alert_tables import ALERT, EVENT, SESSION, AlertState, AlertVerdict
 from jingxiaowei.store.tables import AUDIT, INBOX, MEDIA, Role
-from tests.console.conftest import Hands, Site
+from tests.console.conftest import Hands, Site, both
 from tests.pictures import saved
 from tests.services.alerting import PASSWORD, QUIET, boss
 
@@ -57,6 +57,7 @@ async def test_account_and_password(hands: Hands) -> None:
     assert hands.at.startswith("/console/sign-in")
 
 
+@both
 async def test_five_wrong_passwords_lock(hands: Hands) -> None:
     await hands.site.alarm.spine.officers.add("li.qiang", Role.POLICE, PASSWORD, "county-desk")
     for _ in range(FAILURES):
@@ -69,6 +70,7 @@ async def test_five_wrong_passwords_lock(hands: Hands) -> None:
     assert "sign_in.locked" in [e.action for e in await hands.site.alarm.spine.rows(AUDIT)]
 
 
+@both
 async def test_a_one_time_link_works_once(hands: Hands) -> None:
     link = await hands.site.link(hands.site.police)
     await hands.get(link)
@@ -117,6 +119,7 @@ async def test_a_form_without_its_token_does_nothing(at_work: Hands) -> None:
     assert (await at_work.site.alarm.alerts())[0].state is AlertState.NEW
 
 
+@both
 async def test_the_whole_way_by_forms(at_work: Hands) -> None:
     page = await at_work.get("/console/")
     order = re.findall(r'id="alert-(\d)"', page)
@@ -148,6 +151,7 @@ async def test_the_whole_way_by_forms(at_work: Hands) -> None:
     assert (await at_work.site.alarm.alerts())[0].state is AlertState.CLAIMED
 
 
+@both
 async def test_police_confirm_tell_and_search(at_work: Hands) -> None:
     await at_work.get("/console/alerts/1")
     await at_work.post("/console/alerts/1/claim")
@@ -318,9 +322,9 @@ async def test_the_picture_is_seen_with_its_quotes_and_a_reason(at_work: Hands) 
         assert at_work.status == status, path
 
 
-async def test_a_server_that_stops_opens_no_stream(small_site: Site) -> None:
+async def test_a_server_that_stops_opens_no_stream(site: Site) -> None:
     """One that came in at that moment would keep it from stopping for two minutes."""
-    streams = Streams(small_site.alarm.spine.bell, small_site.sign_ins)
+    streams = Streams(site.alarm.spine.bell, site.sign_ins)
     app = web.Application()
     app.router.add_get("/events", streams.events)
     async with TestServer(app) as server, aiohttp.ClientSession() as session:

@@ -7,7 +7,7 @@ from sqlalchemy import delete, update
 
 from jingxiaowei.store.tables import AUDIT, QUESTION, TICKET, QuestionState, Role, TicketState
 from tests.conftest import said
-from tests.console.conftest import Hands, Site
+from tests.console.conftest import Hands, Site, both
 from tests.console.test_residents import as_police, somebody, trail
 
 
@@ -21,6 +21,7 @@ async def ticketed(site: Site) -> int:
     return max(ids)
 
 
+@both
 async def test_a_ticket_from_claim_to_note(at_work: Hands, ticketed: int) -> None:
     page = await at_work.get("/console/tickets")
     assert "没人认领" in page
@@ -90,6 +91,7 @@ async def test_an_overdue_ticket_stands_first(at_work: Hands, ticketed: int) -> 
     assert "■ 过期" in page
 
 
+@both
 async def test_missed_questions_are_counted_and_settled(hands: Hands, site: Site) -> None:
     spine = site.alarm.spine
     words = "天上的星星归哪个所管呀"
@@ -117,6 +119,7 @@ async def test_missed_questions_are_counted_and_settled(hands: Hands, site: Site
     assert hands.status == 404
 
 
+@both
 async def test_the_auditor_reads_and_verifies_the_trail(hands: Hands) -> None:
     await somebody(hands, Role.AUDITOR)
     page = await hands.get("/console/trail")

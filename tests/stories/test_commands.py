@@ -92,6 +92,10 @@ def test_every_problem_is_named_with_file_and_line(run: Run, tmp_path: Path) -> 
     assert set(report) == {"ok", "faq", "tags", "scams", "problems"}
     places = {(one["file"], one["line"]) for one in report["problems"] if one["level"] == "error"}
     assert {(f"{faq}/broken.yaml", 3), (f"{faq}/poor.yaml", 3)} <= places
+    nothing = json.loads(run("check", "--json", JXW_FAQ_DIR=str(tmp_path / "none")).stdout)
+    wrong = [one["file"] for one in nothing["problems"] if one["level"] == "error"]
+    assert wrong == [str(tmp_path / "none")]
+    assert not any("practice" in one["file"] for one in nothing["problems"])
     assert all(set(one) == {"file", "line", "level", "message"} for one in report["problems"])
 
 

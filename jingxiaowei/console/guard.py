@@ -61,6 +61,10 @@ class Guard:
                 return _refusal(request, 404, str(refusal))
             except _CONFLICTS as refusal:
                 return _refusal(request, 409, str(refusal))
+            except web.HTTPNotFound:
+                if OFFICER not in request:
+                    raise
+                return _refusal(request, 404, "没有这一页。请从上面的菜单进。")
 
         return guard
 
@@ -136,7 +140,8 @@ def _left(request: web.Request) -> str:
 
 
 def _refusal(request: web.Request, status: int, text: str) -> web.Response:
-    return render(request, "refused.html", {"text": text}, status)
+    heading = "这一步没有做" if request.method == "POST" else "这一页看不了"
+    return render(request, "refused.html", {"text": text, "heading": heading}, status)
 
 
 def safe_path(path: str) -> str:

@@ -234,6 +234,8 @@ async def test_what_is_not_there(at_work: Hands) -> None:
     for path in ("/console/alerts/999", "/console/alerts/999999999999999999"):
         await at_work.get(path)
         assert at_work.status == 404
+    page = await at_work.get("/console/nowhere")
+    assert (at_work.status, "没有这一页" in page, "这一步没有做" in page) == (404, True, False)
     await at_work.get("/console/")
     await at_work.post("/console/alerts/1/nothing")
     assert at_work.status == 404

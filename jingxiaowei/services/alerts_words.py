@@ -137,14 +137,13 @@ def money(yuan: int | None) -> str:
 
 
 def waited(since: datetime, now: datetime) -> str:
-    """How long ago, on a clock: 07:12, or 3 小时 05 分, or 2 天. In a margin it breaks in the middle."""
+    """How long ago, on a clock: 07:12, or 3 小时 05 分, or 2 天."""
     seconds = max(0, int((now - since).total_seconds()))
     if seconds < 3600:
         return f"{seconds // 60:02}:{seconds % 60:02}"
     if seconds < 86_400:
-        return (
-            f"{seconds // 3600}\N{NO-BREAK SPACE}小时 {seconds % 3600 // 60:02}\N{NO-BREAK SPACE}分"
-        )
+        hours, minutes = seconds // 3600, seconds % 3600 // 60
+        return f"{hours}\xa0小时 {minutes:02}\xa0分"  # a narrow margin breaks it in the middle
     return f"{seconds // 86_400} 天"
 
 

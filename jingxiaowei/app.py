@@ -330,7 +330,8 @@ async def running(settings: Settings) -> AsyncIterator[tuple[House, str]]:
                     f"({error.strerror}): choose another JXW_PORT"
                 ) from None
             port = runner.addresses[0][1]
-            yield house, f"http://{settings.host}:{port}"
+            host = f"[{settings.host}]" if ":" in settings.host else settings.host
+            yield house, f"http://{host}:{port}"
         finally:
             await runner.cleanup()
             await house.stop_workers()
@@ -377,7 +378,10 @@ def serve(settings: Settings) -> None:
             else:
                 print(f"  值班工作台  {address}/console/", flush=True)
             if house.puller is None:
-                print("  企业微信    未连接，见 README", flush=True)
+                lacking = "、".join(settings.wecom_missing)
+                begun = len(settings.wecom_missing) < len(settings.wecom_values)
+                why = f"还缺 {lacking}" if begun else "见 README"
+                print(f"  企业微信    未连接，{why}", flush=True)
             else:
                 print(f"  企业微信    回调地址填 <您的域名>{callback.PATH}", flush=True)
             await _until_told()

@@ -97,7 +97,8 @@ def _is_content(_change: watchfiles.Change, path: str) -> bool:
 def check(settings: Settings) -> dict[str, Any]:
     """Everything ``jingxiaowei check`` says, in the contract's form."""
     library, shelf = read_library(settings)
-    read_practice(settings, shelf, {entry.fact for entry in library.entries})
+    if library.entries:  # else every line of it would be one more complaint about the same
+        read_practice(settings, shelf, {entry.fact for entry in library.entries})
     problems = check_library(library, shelf, today())
     if not any(problem.level is Level.ERROR for problem in problems):
         problems = sorted([*problems, *_shadowed(library, shelf, settings)])

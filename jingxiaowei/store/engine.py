@@ -28,7 +28,7 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
@@ -73,12 +73,11 @@ class Database:
     """Connections, transactions and the cipher."""
 
     def __init__(self, url: str) -> None:
-        self.url = make_url(url)
+        self.url = _parsed(url)
         self.sqlite = self.url.get_backend_name() == "sqlite"
         if self.sqlite:
-            if self.url.database:
-                with _in_one_sentence():
-                    Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
+            with _in_one_sentence():
+                _file(self.url).parent.mkdir(parents=True, exist_ok=True)
             self.engine = create_async_engine(self.url, pool_size=1, max_overflow=0)
             self.readers = create_async_engine(self.url, pool_size=4, max_overflow=4)
             _configure_sqlite(self.engine, "BEGIN IMMEDIATE")
@@ -268,15 +267,18 @@ class Database:
         """Wrap the keys with a new secret; no row of content is touched.
 
         Raises:
-            StoreError: ``old`` is not the secret that the keys are wrapped with.
+            StoreError: no connection, an old schema, or ``old`` is not the secret that the keys
+                are wrapped with.
         """
-        async with self.engine.begin() as connection:
-            stored = await connection.execute(select(DATA_KEY.c.purpose, DATA_KEY.c.wrapped))
-            for purpose, wrapped in stored.all():
-                again = wrap(new, purpose, unwrap(old, purpose, wrapped))
-                await connection.execute(
-                    update(DATA_KEY).where(DATA_KEY.c.purpose == purpose).values(wrapped=again)
-                )
+        with _in_one_sentence():
+            async with self.engine.begin() as connection:
+                await connection.run_sync(migrations.require_current)
+                stored = await connection.execute(select(DATA_KEY.c.purpose, DATA_KEY.c.wrapped))
+                for purpose, wrapped in stored.all():
+                    again = wrap(new, purpose, unwrap(old, purpose, wrapped))
+                    await connection.execute(
+                        update(DATA_KEY).where(DATA_KEY.c.purpose == purpose).values(wrapped=again)
+                    )
 
     async def ready(self) -> bool:
         """Whether the database answers within two seconds, from a table of ours."""
@@ -291,12 +293,33 @@ class Database:
 
     def _file_gone(self) -> bool:
         """An SQLite file that was removed: open connections would go on writing to nowhere."""
-        return bool(self.sqlite and self.url.database and not Path(self.url.database).exists())
+        return self.sqlite and not _file(self.url).exists()
 
     async def close(self) -> None:
         await self.engine.dispose()
         if self.readers is not self.engine:
             await self.readers.dispose()
+
+
+def _parsed(url: str) -> URL:
+    try:
+        return make_url(url)
+    except (SQLAlchemyError, ValueError):
+        raise StoreError("JXW_DATABASE_URL cannot be read: is its port a number?") from None
+
+
+def _file(url: URL) -> Path:
+    """The file of an SQLite database.
+
+    Raises:
+        StoreError: there is none, or a folder stands in its place.
+    """
+    if not url.database or url.database == ":memory:":
+        raise StoreError("JXW_DATABASE_URL names no file: sqlite+aiosqlite:///data/jingxiaowei.db")
+    path = Path(url.database)
+    if path.is_dir():
+        raise StoreError(f"JXW_DATABASE_URL names the folder {path}: name a file in it")
+    return path
 
 
 @contextmanager

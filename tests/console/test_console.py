@@ -1,5 +1,6 @@
 """The console by its forms alone, as a browser without a script uses it."""
 
+import io
 import re
 from datetime import timedelta
 
@@ -21,7 +22,7 @@ from jingxiaowei.services.picture_mail import PictureMail
 from jingxiaowei.services.signins import ABSOLUTE, FAILURES, IDLE
 from jingxiaowei.store.alert_tables import ALERT, EVENT, SESSION, AlertState, AlertVerdict
 from jingxiaowei.store.tables import AUDIT, INBOX, MEDIA, Role
-from tests.console.conftest import Hands, Site, both
+from tests.console.conftest import OURS, Hands, Site, both
 from tests.pictures import saved
 from tests.services.alerting import PASSWORD, QUIET, boss
 
@@ -117,6 +118,26 @@ async def test_a_form_without_its_token_does_nothing(at_work: Hands) -> None:
     await at_work.post("/console/alerts/1/claim", csrf="0" * 64)
     assert at_work.status == 403
     assert (await at_work.site.alarm.alerts())[0].state is AlertState.NEW
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "status"),
+    [
+        ("multipart/form-data", b"no form", 400),
+        ("multipart/form-data; boundary=x", b"no form\r\n", 400),
+        ("application/x-www-form-urlencoded; charset=none", b"account=a", 400),
+        ("application/x-www-form-urlencoded; charset=utf-8", b"account=\xff", 400),
+        ("application/x-www-form-urlencoded", b"account=" + b"a" * 2_000_000, 413),
+    ],
+    ids=range(5),
+)
+async def test_a_form_that_cannot_be_read_is_refused(
+    small_site: Site, kind: str, body: bytes, status: int
+) -> None:
+    url, headers = f"{small_site.url}/console/sign-in", OURS | {"Content-Type": kind}
+    async with aiohttp.request("POST", url, data=io.BytesIO(body), headers=headers) as answer:
+        assert answer.status == status
+        assert "再试" in await answer.text()
 
 
 @both
@@ -217,6 +238,8 @@ async def test_what_is_not_there(at_work: Hands) -> None:
     for path in ("/console/alerts/999", "/console/alerts/999999999999999999"):
         await at_work.get(path)
         assert at_work.status == 404
+    page = await at_work.get("/console/nowhere")
+    assert (at_work.status, "没有这一页" in page, "这一步没有做" in page) == (404, True, False)
     await at_work.get("/console/")
     await at_work.post("/console/alerts/1/nothing")
     assert at_work.status == 404

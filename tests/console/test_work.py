@@ -87,6 +87,12 @@ async def test_an_overdue_ticket_stands_first(at_work: Hands, ticketed: int) -> 
     page = await at_work.get("/console/tickets")
     assert "1 张过期" in page
     assert "■ 过期" in page
+    # An emergency stands before what has waited longer.
+    spine = at_work.site.alarm.spine
+    await spine.inbox.receive([said("我老公又打我了", sender="at-home")])
+    await spine.settle()
+    page = await at_work.get("/console/tickets")
+    assert page.index("老公又打我") < page.index(f"/console/tickets/{ticketed}")
     page = await at_work.get("/console/work")
     assert "■ 过期" in page
 
@@ -127,6 +133,9 @@ async def test_the_auditor_reads_and_verifies_the_trail(hands: Hands) -> None:
     page = await hands.get("/console/trail?topic=file")
     assert "改标签" in page
     assert "加账号" not in page.split("<table")[1]
+    assert "标签记录 1" in page
+    assert "assignment:" not in page
+    assert "一次性链接" in await hands.get("/console/trail?topic=sign_in")
     page = await hands.get(f"/console/trail?who={hands.site.auxiliary.id}&topic=file")
     assert "提请" in page
     page = await hands.post("/console/trail/verify")

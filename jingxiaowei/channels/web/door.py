@@ -86,6 +86,7 @@ def make_privacy(
 
     app = page_app(settings, "/privacy")
     app.router.add_get("", rules)
+    app.router.add_get("/", rules)
     return app
 
 

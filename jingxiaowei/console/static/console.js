@@ -62,7 +62,7 @@
   const waited = (since) => {
     const s = Math.max(0, Math.floor((Date.now() - Date.parse(since)) / 1000));
     if (s < 3600) return `${two(Math.floor(s / 60))}:${two(s % 60)}`;
-    if (s < 86400) return `${Math.floor(s / 3600)} 小时 ${two(Math.floor((s % 3600) / 60))} 分`;
+    if (s < 86400) return `${Math.floor(s / 3600)}\u00a0小时 ${two(Math.floor((s % 3600) / 60))}\u00a0分`;
     return `${Math.floor(s / 86400)} 天`;
   };
   const tick = () => {

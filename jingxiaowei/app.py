@@ -106,6 +106,7 @@ class House:
     def start_workers(self) -> None:
         """Start everything that works by itself."""
         self._start("listen", self.bell.listen)
+        self._start("keys", self.database.watch_keys)
         self._start("outbox", self.outbox.run)
         self._start("media", self.media.run)
         self._start("reading", self.reading.run)
@@ -163,7 +164,9 @@ async def open_house(settings: Settings, upgrade: bool | None = None) -> AsyncIt
     try:
         if settings.demo if upgrade is None else upgrade:
             await database.upgrade()
-        await database.open(settings.secret_key.get_secret_value())
+        await database.open(
+            settings.secret_key.get_secret_value(), settings.secret_key_old.get_secret_value()
+        )
         async with aiohttp.ClientSession(
             timeout=timeout, connector=aiohttp.TCPConnector(limit=100)
         ) as session:

@@ -52,6 +52,7 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: int = Field(8080, ge=0, le=65535)
     secret_key: SecretStr = SecretStr("")
+    secret_key_old: SecretStr = SecretStr("")
     data_dir: Path = Path("data")
     unit_name: str = "海盐县公安局"
     chat_enabled: bool = False
@@ -162,6 +163,7 @@ def _require_production(settings: Settings) -> None:
     if missing:
         raise SettingsError(f"production mode needs {', '.join(missing)}: set them in .env")
     optional = {
+        "JXW_SECRET_KEY_OLD": settings.secret_key_old.get_secret_value(),
         "JXW_WECOM_KF_SECRET": settings.wecom_kf_secret.get_secret_value(),
         "JXW_METRICS_TOKEN": settings.metrics_token.get_secret_value(),
     }

@@ -17,13 +17,15 @@ from jingxiaowei.pipeline.screen.values import (
     Transfer,
     Verdict,
 )
+from jingxiaowei.store.alert_tables import ALERT, CONTACT, ENTITY, EVENT, EVIDENCE
+from jingxiaowei.store.sealed import SEALED
 
 EVIDENCE_BODY, ENTITY_VALUE, NOTE, EVENT_BODY, CONTACT_BODY = (
-    b"alert_evidence.body",
-    b"alert_entity.value",
-    b"alert.note",
-    b"alert_event.body",
-    b"alert_contact.body",
+    SEALED[EVIDENCE.c.body],
+    SEALED[ENTITY.c.value],
+    SEALED[ALERT.c.note],
+    SEALED[EVENT.c.body],
+    SEALED[CONTACT.c.body],
 )
 
 

@@ -23,10 +23,11 @@ from jingxiaowei.services.scopes import elsewhere, scope_of
 from jingxiaowei.services.tagging_rules import Names, names_of
 from jingxiaowei.store.engine import Database
 from jingxiaowei.store.file_tables import ReplyKind
+from jingxiaowei.store.sealed import SEALED
 from jingxiaowei.store.tables import AREA, IDENTITY, TICKET, Role, TicketState
 
 NOTE_CHARACTERS = 200
-_NOTE = b"ticket.note"
+_NOTE = SEALED[TICKET.c.note]
 _SHOWN, _LINES = 300, 40
 _URGENT = ("emergency", "harm")
 _QUOTE = 40

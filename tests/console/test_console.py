@@ -132,9 +132,9 @@ async def test_a_form_without_its_token_does_nothing(at_work: Hands) -> None:
     ids=range(5),
 )
 async def test_a_form_that_cannot_be_read_is_refused(
-    small_site: Site, kind: str, body: bytes, status: int
+    site: Site, kind: str, body: bytes, status: int
 ) -> None:
-    url, headers = f"{small_site.url}/console/sign-in", OURS | {"Content-Type": kind}
+    url, headers = f"{site.url}/console/sign-in", OURS | {"Content-Type": kind}
     async with aiohttp.request("POST", url, data=io.BytesIO(body), headers=headers) as answer:
         assert answer.status == status
         assert "再试" in await answer.text()

@@ -14,6 +14,7 @@ async def test_an_audience_is_counted_and_explained(at_work: Hands) -> None:
     page = await at_work.post("/console/audience", expression="企业负责人 或 新居民", what="count")
     assert ">2</span> 人" in page
     assert "不满 20 人，不分辖区和标签" in page
+    assert "再按标签大项分" not in page
     page = await at_work.post(
         "/console/audience", expression="企业负责人", what="explain", whom="138 0000 0311"
     )

@@ -206,7 +206,7 @@ def judge(wording: Wording, seen: Sequence[Seen]) -> list[Judged]:
     leg = Leg(ScamBook(wording=wording))
     judged = []
     for s in seen:
-        logits, kinds, clock = leg.weigh(leg.terms.find(s.text).unique, s.rules)
+        logits, kinds, clock, _ = leg.weigh(leg.terms.find(s.text).unique, s.rules)
         specimen = SPECIMENS[int(np.argmax(kinds))].value
         told = s.clock
         if told is Transfer.UNKNOWN:

@@ -184,9 +184,8 @@ class Screen:
         specimen = SPECIMENS[kinds.index(max(kinds))]
         if evidence.dialogue:
             specimen = Specimen.MESSAGE
-        transfer = read_clock(evidence.levelled.text, evidence.hits)
-        if transfer is Transfer.UNKNOWN:
-            transfer = guess_clock(clock)
+        told = read_clock(evidence.levelled.text, evidence.hits)
+        transfer = guess_clock(clock) if told is Transfer.UNKNOWN else told or Transfer.UNKNOWN
         carried: dict[ScamType, dict[Stage, float]] = {}
         if traces and evidence.hits:
             carried = faded(traces, now)

@@ -43,7 +43,7 @@ class Seen:
     lesson: Lesson
     text: str
     rules: frozenset[str]
-    clock: Transfer = Transfer.UNKNOWN  # by the rules
+    clock: Transfer | None = Transfer.UNKNOWN  # by the rules; None: only asked for
     late: bool = False  # whether a late stage was found
     signals: frozenset[ScamType] = frozenset()  # the scripts of which something was found
 
@@ -206,11 +206,9 @@ def judge(wording: Wording, seen: Sequence[Seen]) -> list[Judged]:
     leg = Leg(ScamBook(wording=wording))
     judged = []
     for s in seen:
-        logits, kinds, clock = leg.weigh(leg.terms.find(s.text).unique, s.rules)
+        logits, kinds, clock, _ = leg.weigh(leg.terms.find(s.text).unique, s.rules)
         specimen = SPECIMENS[int(np.argmax(kinds))].value
-        told = s.clock
-        if told is Transfer.UNKNOWN:
-            told = guess_clock(clock)
+        told = guess_clock(clock) if s.clock is Transfer.UNKNOWN else s.clock or Transfer.UNKNOWN
         features = (told.value, specimen, *(["late"] if s.late else []))
         judged.append(Judged(s.lesson, np.array(logits), features, s.signals))
     return judged

@@ -180,13 +180,12 @@ class Screen:
         evidence = self.find(text)
         if not evidence.levelled.text:
             return Screening()
-        logits, kinds, clock = self.leg.weigh(evidence.grams.unique, evidence.rules())
+        logits, kinds, clock, length = self.leg.weigh(evidence.grams.unique, evidence.rules())
         specimen = SPECIMENS[kinds.index(max(kinds))]
         if evidence.dialogue:
             specimen = Specimen.MESSAGE
-        transfer = read_clock(evidence.levelled.text, evidence.hits)
-        if transfer is Transfer.UNKNOWN:
-            transfer = guess_clock(clock)
+        told = read_clock(evidence.levelled.text, evidence.hits)
+        transfer = guess_clock(clock) if told is Transfer.UNKNOWN else told or Transfer.UNKNOWN
         carried: dict[ScamType, dict[Stage, float]] = {}
         if traces and evidence.hits:
             carried = faded(traces, now)
@@ -214,7 +213,7 @@ class Screen:
                 exemptions=exemptions,
                 trace=trace,
             )
-        signals += self._wording(text, evidence, scam_type, signals)
+        signals += self._wording(text, evidence, scam_type, signals, length)
         stage = max(seen, key=_STAGES.index, default=Stage.NONE)
         return Screening(
             verdict,
@@ -318,12 +317,17 @@ class Screen:
         return signals
 
     def _wording(
-        self, text: str, evidence: Evidence, scam_type: ScamType, rules: Sequence[Signal]
+        self,
+        text: str,
+        evidence: Evidence,
+        scam_type: ScamType,
+        rules: Sequence[Signal],
+        length: float,
     ) -> list[Signal]:
         """The clauses whose wording carried the verdict, where the rules alone did not."""
         if sum(signal.weight for signal in rules) >= _CARRIED_BY_RULES:
             return []
-        clauses = self._clauses(evidence, scam_type)
+        clauses = self._clauses(evidence, scam_type, length)
         best = sorted(clauses, key=itemgetter(2), reverse=True)[:_QUOTES]
         quotes: list[Signal] = []
         for start, end, weight in best:
@@ -335,13 +339,15 @@ class Screen:
             )
         return quotes
 
-    def _clauses(self, evidence: Evidence, scam_type: ScamType) -> list[tuple[int, int, float]]:
+    def _clauses(
+        self, evidence: Evidence, scam_type: ScamType, length: float
+    ) -> list[tuple[int, int, float]]:
         """Each clause with what its wording adds for a type."""
         bounds = _clause_bounds(evidence.levelled.text)
         starts, numbers = evidence.grams.found()
         if not len(numbers):
             return [(start, end, 0.0) for start, end in bounds]
-        share = self.fusion.scale / self.leg.length(evidence.grams.unique)
+        share = self.fusion.scale / length
         weights = self.leg.term_weights(numbers, scam_type) * share
         by_place = np.bincount(starts, weights, minlength=len(evidence.levelled.text))
         # What begins on a mark counts for the clause after it.

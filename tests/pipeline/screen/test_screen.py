@@ -105,6 +105,12 @@ def test_a_negation_lowers_only_its_own_clause(screen: Screen) -> None:
         ("孙总：分四笔走，别声张\n我：首笔26万已提交", Transfer.DONE),
         ("孙总：到哪步了\n我：前两笔都付好了，还有一笔", Transfer.DONE),
         ("网银提交了，等主管复核，孙总一直在催", Transfer.IN_PROGRESS),
+        # Whoever only asks tells nothing; who tells it after being asked does.
+        ("第一笔提交了吗", Transfer.UNKNOWN),
+        ("孙总：那二十万转了没，客户在等", Transfer.UNKNOWN),
+        ("第一笔已经提交了", Transfer.DONE),
+        ("孙总：第一笔提交了吗\n我：第一笔已经提交了", Transfer.DONE),
+        ("钱刚转了没几分钟就觉得不对，二十万给了假老板", Transfer.DONE),
     ],
 )
 def test_the_transfer_clock_is_read(screen: Screen, text: str, clock: Transfer) -> None:

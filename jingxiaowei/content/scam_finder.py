@@ -187,21 +187,27 @@ class Finder:
     def hits(self, text: str) -> tuple[list[Hit], list[str]]:
         """All rules found, in the order of the text, each at most a few times; and the topics:
         the word classes of which something occurs, in the order in which they are touched."""
+        words: dict[int, list[Span]] = {}
+        for start, end, number in self._automaton.find_overlapping(text):
+            if number in words:
+                words[number].append((start, end))
+            else:
+                words[number] = [(start, end)]
         places: dict[int, list[Span]] = {}
         topics: dict[str, None] = {}
         pieces_of, topics_of = self._pieces_of, self._topics
-        for start, end, number in self._automaton.find_overlapping(text):
-            span = (start, end)
+        mixed = set()
+        for number, spans in words.items():
             for piece in pieces_of[number]:
                 if piece in places:
-                    places[piece].append(span)
+                    places[piece] = places[piece] + spans
+                    mixed.add(piece)
                 else:
-                    places[piece] = [span]
+                    places[piece] = spans
             for name in topics_of[number]:
                 topics[name] = None
-        for spans in places.values():
-            if len(spans) > 1:
-                spans.sort()
+        for piece in mixed:
+            places[piece].sort()
         for name, spans in find_forms(text):
             places[self._form_pieces[name]] = spans
             topics[name] = None

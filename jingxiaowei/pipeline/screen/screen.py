@@ -18,7 +18,7 @@ from jingxiaowei.pipeline.screen.entities import read_entities
 from jingxiaowei.pipeline.screen.grams import Grams
 from jingxiaowei.pipeline.screen.memory import faded, last_transfer
 from jingxiaowei.pipeline.screen.reading import guess_clock, read_clock
-from jingxiaowei.pipeline.screen.settled import blank, fingerprints
+from jingxiaowei.pipeline.screen.settled import blank, fingerprints, loss
 from jingxiaowei.pipeline.screen.speakers import heard, own_spans, speakers
 from jingxiaowei.pipeline.screen.values import (
     Exemption,
@@ -169,7 +169,7 @@ class Screen:
         """The screening of what was not settled before."""
         whole = self._look(text, traces, now)
         rest = self._look(blank(text, known), traces, now)
-        lost = round(min(_odds(rest.score) - _odds(whole.score), 0.0), 3)
+        lost = loss(whole.score, rest.score)
         exemptions = [
             Exemption(SETTLED, _BECAUSE_SETTLED, text[start:end], start, end, lost)
             for start, end in known
@@ -391,12 +391,6 @@ class Screen:
                 weight = signal.weight / self.fusion.scale
                 stages[signal.stage] = max(stages.get(signal.stage, 0.0), weight)
         return Trace(now, scam_type, tuple(stages.items()), transfer)
-
-
-def _odds(chance: float) -> float:
-    """A chance as log odds, as the weights of signals are."""
-    chance = min(max(chance, 1e-6), 1 - 1e-6)
-    return math.log(chance / (1 - chance))
 
 
 def _clause_bounds(text: str) -> list[tuple[int, int]]:

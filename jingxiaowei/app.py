@@ -60,6 +60,7 @@ from jingxiaowei.services.reading import Reader
 from jingxiaowei.services.retention import Retention
 from jingxiaowei.services.roster import Roster
 from jingxiaowei.services.samples import seed
+from jingxiaowei.services.sheets_landing import Landing
 from jingxiaowei.services.signins import SignIns
 from jingxiaowei.services.turn import Turn
 from jingxiaowei.settings import Settings
@@ -89,6 +90,7 @@ class House:
     sign_ins: SignIns
     outbox: Outbox
     retention: Retention
+    lists: Landing
     turns: list[Turn]
     api: WeComApi | None = None  # the self-built app
     kf_api: WeComApi | None = None  # 微信客服, with its own secret
@@ -115,6 +117,7 @@ class House:
         self._start("content", self.content.watch)
         self._start("retention", self.retention.run)
         self._start("erasure", self.files.erasure.run)
+        self._start("lists", self.lists.run)
         for i, turn in enumerate(self.turns):
             self._start(f"turn-{i}", turn.run)
         if self.puller is not None:
@@ -232,6 +235,7 @@ def _wire(settings: Settings, database: Database, session: aiohttp.ClientSession
         SignIns(database, officers, audit),
         Outbox(database, bell, senders),
         Retention(database, audit, media, files.reviews, files.erasure),
+        Landing(database, audit, officers, files.suggestions, content, settings.wecom_corp_id),
         turns,
         api,
         kf_api,

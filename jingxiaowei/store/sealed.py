@@ -12,6 +12,7 @@ from sqlalchemy import Column
 from jingxiaowei.store.alert_tables import ALERT, CONTACT, ENTITY, EVENT, EVIDENCE
 from jingxiaowei.store.file_tables import ASSIGNMENT, CONTACT_POINT, REPLY, REQUEST, SUGGESTION
 from jingxiaowei.store.mirror_tables import WECOM_CONTACT
+from jingxiaowei.store.sheet_tables import LIST_PIECE
 from jingxiaowei.store.tables import (
     CONVERSATION,
     DATA_KEY,
@@ -49,6 +50,7 @@ SEALED: dict[Column[Any], bytes] = {
     EVENT.c.body: b"alert_event.body",
     CONTACT.c.body: b"alert_contact.body",
     WECOM_CONTACT.c.external: b"wecom_contact.external",
+    LIST_PIECE.c.body: b"list_piece.body",
 }
 # Bytes that the data key does not encrypt: the keys themselves, wrapped with the operator's
 # secret, and sketches of wordings, which are keyed hashes.

@@ -443,6 +443,11 @@ async def test_a_phone_is_noted_and_kept_encrypted(at_work: Hands) -> None:
     assert not any(b"13600007788" in row.value for row in rows)
     page = await at_work.post("/console/residents", phone="13600007788", **{"for": "care"})
     assert page.count('class="row"') == 1
+    wrong = {**form, "what": "remove", "why": "记错了人"}
+    page = await at_work.post(f"{path}/contacts", **wrong, value="13600007789")
+    assert (at_work.status, "档案里没有这一条" in page) == (400, True)
+    page = await at_work.post(f"{path}/contacts", **wrong, value="136 0000 7788")
+    assert ("去掉了。" in page, "136****7788" in page) == (True, False)
 
 
 async def test_police_place_a_resident(hands: Hands) -> None:

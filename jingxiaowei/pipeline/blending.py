@@ -55,8 +55,10 @@ KINDS = ("object", "action", "aspect", "person")  # of concepts, in the order of
 # The weights in their order: each reading's power by hint, what the last answer gains by hint,
 # what an entry gains that knows what is named, and the same once more for the last answer.
 _NAMED = {**{way.value: tuple(Hint) for way in Way}, STAYS: tuple(Hint), KNOWS: KINDS, KEEPS: KINDS}
-# That it is one of ours at all: by hint, and by what each reading has together.
-_WHOLE = (*Hint, *Way)
+# That it is one of ours at all: by hint, by what each reading has together, and against it how far
+# the text alone is a matter of somebody else's.
+FOREIGN = "foreign"
+_WHOLE = (*Hint, *Way, FOREIGN)
 SIZES = tuple(len(told) for told in _NAMED.values())
 
 
@@ -71,6 +73,7 @@ class Turns:
         last: turns × entries, 1 for what was answered last, less for what was only offered.
         knows: turns × entries × :data:`KINDS`, how much of what the text itself names the entry
             knows: -.5 nothing, .5 all, 0 where nothing of the kind is named.
+        foreign: by turn, how far the text alone is somebody else's matter, 0 to 1.
     """
 
     hints: Vector
@@ -78,6 +81,7 @@ class Turns:
     there: Vector
     last: Vector
     knows: Vector
+    foreign: Vector
 
     def beliefs(self) -> Vector:
         """Turns × ways × entries: the logarithm of what a reading gives an entry, 0 for nothing."""
@@ -94,8 +98,8 @@ class Turns:
         )
 
     def totals(self) -> Vector:
-        """Turns × (hints, ways): what tells whether the text is one of ours."""
-        return np.hstack((self.hints, self.scores.sum(axis=2)))
+        """Turns × (hints, ways, foreign): what tells whether the text is one of ours."""
+        return np.hstack((self.hints, self.scores.sum(axis=2), self.foreign[:, None]))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -161,7 +165,8 @@ def as_turns(
                 scores[0, number, places[one.faq]] = one.score
     before = np.array([[last.get(faq, 0.0) for faq in faqs]])
     known = np.array([[knows(faq) if faq else [0.0] * len(KINDS) for faq in faqs]])
-    return Turns(hints[None, :], scores, there, before, known), faqs
+    foreign = np.array([read[Way.ALONE].belief])
+    return Turns(hints[None, :], scores, there, before, known, foreign), faqs
 
 
 def blend(

@@ -109,7 +109,7 @@ class Reading:
 
     Attributes:
         before: the question before, where it is read on from there.
-        leans: it is read with what was said before, or corrects it.
+        leans: it was weighed with what was said before, or corrects it.
     """
 
     text: str
@@ -151,8 +151,9 @@ def understand(
     best = next(reading for reading in ways if reading.way is way)
     if way is not Way.ALONE:
         because.append(Reason("dialogue", f"接着上一句理解成：{best.whole}"))
-    if because:
+    if because or len(ways) > 1:
         best = replace(best, leans=True)
+    if because:
         found = replace(found, reasons=(*because, *found.reasons))
     return best, found
 

@@ -33,7 +33,6 @@ _TINY = 1e-12
 # Every so many questions one is asked after another that stands so far away in the files: a
 # neighbour's now, then one of another domain.
 _EVERY, _AWAY, _LONGEST = 14, (41, 2411), 26
-_FEWER = 3  # of these a part: most of what follows a question belongs to it
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,6 +54,14 @@ def strangers(practice: Practice) -> list[tuple[Question, Question]]:
     return found
 
 
+def outsiders(practice: Practice) -> list[tuple[Question, Question]]:
+    """Questions that are not ours, each behind one of ours."""
+    asked = [q for q in practice.questions if q.fold != EXAM]
+    ours = [q for q in asked if q.facts]
+    others = [q for q in asked if not q.facts and len(compact(q.text)) <= _LONGEST]
+    return [(ours[n * _AWAY[0] % len(ours)], q) for n, q in enumerate(others)]
+
+
 def fit_follow(
     library: Library, practice: Practice, thirds: Sequence[Index], weights: JudgeWeights
 ) -> Weights:
@@ -71,7 +78,7 @@ def fit_follow(
         for turns, fold in practice.taught_dialogues()
         for lesson in _lessons(judges[fold % len(judges)], turns, ids)
     ]
-    for before, asked in strangers(practice)[::_FEWER]:
+    for before, asked in (*strangers(practice), *outsiders(practice)):
         topic = next_topic(ids.get(before.facts[0], ""), Reading(before.text), "")
         right = [ids[fact] for fact in asked.facts if fact in ids]
         lessons.append(_lesson(judges[asked.fold % len(judges)], asked.text, topic, right))
@@ -121,6 +128,7 @@ def _fit(lessons: Sequence[_Lesson]) -> Leaning:
         np.concatenate([one.turn.there for one in lessons]),
         np.concatenate([_wide(one.turn.last, width) for one in lessons]),
         np.concatenate([_tall(one.turn.knows, width) for one in lessons]),
+        np.concatenate([one.turn.foreign for one in lessons]),
     )
     right = np.concatenate([_wide(one.right[None, :], width) for one in lessons])
     reached = right.any(axis=1)

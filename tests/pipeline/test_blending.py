@@ -73,7 +73,7 @@ def test_weights_are_stored_and_read_alike() -> None:
     random = np.random.default_rng(7)
     one = Leaning(
         random.normal(size=sum(SIZES)),
-        random.normal(size=len(Hint) + len(Way)),
+        random.normal(size=len(Hint) + len(Way) + 1),
     )
     other = leaning(as_weights(one))
     assert np.allclose(one.choice, other.choice)

@@ -50,7 +50,8 @@ class Question:
     """A question, the facts of which any answers it, and how it is put.
 
     One that is not ours has no facts, but a ``kind``, and perhaps the number to point to. A
-    follow-up has the question that began its conversation as its ``root``.
+    follow-up has the question ``before`` it, and as its ``root`` the one that began its
+    conversation.
     """
 
     text: str
@@ -59,6 +60,7 @@ class Question:
     kind: str = ""
     signpost: str = ""
     root: str = ""
+    before: str = ""
 
     @property
     def fold(self) -> int:
@@ -97,15 +99,17 @@ class Practice:
         return [(turns, fold) for turns, fold in folds if fold >= _EXAM_DIALOGUES]
 
     def follow_ups(self) -> list[Question]:
-        """The other conversations' follow-ups, each read on from the question it follows."""
+        """The other conversations' follow-ups, each after the question it follows."""
         found = []
         for turns, _ in self.taught_dialogues():
             before = ""
             for turn in turns:
-                if turn.kind in LEANING and before and turn.facts:
-                    read_on = f"{before}，{turn.text}"
-                    found.append(Question(read_on, turn.facts, "turn", root=turns[0].text))
-                elif turn.facts:
+                if not turn.facts:
+                    continue
+                if before and turn.kind != "correction":  # which says what is not meant
+                    root = turns[0].text
+                    found.append(Question(turn.text, turn.facts, "turn", root=root, before=before))
+                if turn.kind not in LEANING or not before:
                     before = turn.text
         return found
 

@@ -41,17 +41,23 @@ class Taught:
     bias: Vector
     columns: tuple[str, ...]
 
-    def rows(self, features: Keys) -> tuple[Rows, Vector]:
-        """The rows of a text's known features, and their values, of length one together."""
+    def rows(self, features: Keys, weights: Vector | None = None) -> tuple[Rows, Vector]:
+        """The rows of a text's known features, and their values, of length one together.
+
+        ``weights``: what each feature counts in the text; without any, all count alike.
+        """
         where = find(self.vocabulary, features)
-        where = where[where >= 0]
+        known = where >= 0
+        where = where[known]
         values = self.rarity.take(where)
+        if weights is not None:
+            values *= weights[known]
         size = float(np.sqrt(values @ values))
         return where, values / np.float32(size) if size else values
 
-    def weigh(self, features: Keys) -> tuple[Vector, Vector]:
+    def weigh(self, features: Keys, weights: Vector | None = None) -> tuple[Vector, Vector]:
         """The logarithm of each column's probability, and the probability."""
-        where, values = self.rows(features)
+        where, values = self.rows(features, weights)
         logs: Vector = values @ self.weights.take(where, axis=0)
         logs *= self.scale
         logs += self.bias

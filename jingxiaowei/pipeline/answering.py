@@ -1,6 +1,7 @@
 """From a typed question to an answer, a question back, a signpost, or "I don't know"."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import daachorse
 
@@ -175,7 +176,7 @@ class Answering:
             (*self._options(close, known.code), Option("neither", "都不是")),
             score=ruling.candidates[0].score,
             candidates=ruling.candidates,
-            topic=next_topic("", reading, known.code),
+            topic=replace(next_topic("", reading, known.code), offered=close[0].faq),
             reasons=(*ruling.reasons, Reason("decide", "有两三条都像，先问清楚")),
         )
 

@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 
 from jingxiaowei.content.normalise import clauses, compact
 from jingxiaowei.pipeline.answer.index import Index
-from jingxiaowei.pipeline.answer.judge import ANSWER, Judge, Ruling, clear
+from jingxiaowei.pipeline.answer.judge import Judge, Ruling
 from jingxiaowei.pipeline.answer.query import asks
-from jingxiaowei.pipeline.blending import KINDS, Hint, Knows, Leaning, Way, blend
+from jingxiaowei.pipeline.blending import KINDS, Knows, Leaning, Way, blend
 from jingxiaowei.pipeline.correcting import amend, correction
 from jingxiaowei.pipeline.reasons import Reason
 
 _LONGEST_FOLLOW_UP = 26  # compact characters; a longer text says itself what it is about
-_PLAIN = 0.9  # as sure as that of a text that names no thing, to be a question of its own
+_OFFERED = 0.5  # an entry that was offered is that likely to be the one
 _KEPT = 60  # characters of a topic: follow-ups on follow-ups must not grow without end
 _LEADS = (
     "那么",
@@ -36,6 +36,8 @@ _LEADS = (
     "我说的是",
     "我问的是",
 )
+# Somebody or something that was named before. 其他 is nobody.
+_POINTS = re.compile("(?<!其)[他她它]|这个|那个|一起|一道")
 # Who says so himself turns to something else, where he names it.
 _TURNS = re.compile(
     r"^(?:另外|换个(?:事|问题|话题)|(?:再|还想|还要|想再)问(?:一下|下|一个|个)?(?:别的|事情?)?|"
@@ -84,12 +86,21 @@ class Topic:
         code: what the buttons under it carry, so that an older question's are known as stale.
         asked: what of the resident's file was just shown or asked (:class:`.rights_asked.Asked`);
             then it is no question that could be read on from.
+        offered: the first entry that was offered, where the resident was asked back.
     """
 
     faq: str
     text: str
     code: str = ""
     asked: str = ""
+    offered: str = ""
+
+    @property
+    def lasting(self) -> dict[str, float]:
+        """The entries that the next line may be about, and how likely."""
+        if self.faq:
+            return {self.faq: 1.0}
+        return {self.offered: _OFFERED} if self.offered else {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +109,7 @@ class Reading:
 
     Attributes:
         before: the question before, where it is read on from there.
-        leans: it is read with what was said before, or corrects it.
+        leans: it was weighed with what was said before, or corrects it.
     """
 
     text: str
@@ -136,13 +147,13 @@ def understand(
     way, found = Way.ALONE, read[Way.ALONE]
     if len(ways) > 1:
         told = hints(index, text, topic, corrected is not None)
-        if not _is_another(told, found, topic):
-            way, found = blend(weights, told, read, topic.faq, knowing(index, text))
+        way, found = blend(weights, told, read, topic.lasting, knowing(index, text))
     best = next(reading for reading in ways if reading.way is way)
     if way is not Way.ALONE:
         because.append(Reason("dialogue", f"接着上一句理解成：{best.whole}"))
-    if because:
+    if because or len(ways) > 1:
         best = replace(best, leans=True)
+    if because:
         found = replace(found, reasons=(*because, *found.reasons))
     return best, found
 
@@ -151,32 +162,22 @@ def hints(index: Index, text: str, topic: Topic, corrected: bool) -> NDArray[np.
     """What tells how a text is to be read, in the order of :class:`.blending.Hint`."""
     plain = compact(text)
     things = _things(index, text)
+    strays = bool(things) and not things & _things(index, topic.text)
     return np.array(
         [
             1.0,
             not things,
             plain.startswith(_LEADS) or plain.endswith("呢"),
-            bool(things) and not things & _things(index, topic.text),
+            strays,
             bool(_things(index, text, "person") - _things(index, topic.text, "person")),
             corrected,
             max(0.0, 1 - len(plain) / _LONGEST_FOLLOW_UP),
             asks(text),
+            _POINTS.search(plain) is not None,
+            strays and bool(_things(index, text, "action")),
         ],
         dtype=np.float64,
     )
-
-
-def _is_another(told: NDArray[np.float64], alone: Ruling, topic: Topic) -> bool:
-    """Whether a text is a question of its own: clear by itself, about another thing, and nothing
-    in it points back. However short it is, what was said before must not be read into it.
-    """
-    hint = dict(zip(Hint, told.tolist(), strict=True))
-    if hint[Hint.LEADS] or hint[Hint.CORRECTED] or not alone.candidates:
-        return False
-    first = alone.candidates[0]
-    if first.faq == topic.faq or first.score < ANSWER or not clear(alone):
-        return False
-    return bool(hint[Hint.STRAYS]) or first.score >= _PLAIN
 
 
 def knowing(index: Index, text: str) -> Knows:

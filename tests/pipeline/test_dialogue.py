@@ -91,6 +91,15 @@ def test_however_short_another_question_is_its_own(mind: Mind) -> None:
         assert last.faq == talk(mind, [text])[0].faq
 
 
+def test_what_is_nobodys_here_is_not_read_into_what_was_asked(mind: Mind) -> None:
+    for before, text in (
+        ("身份证丢了怎么补", "厂里三个月没给工钱了"),
+        ("电瓶车怎么上牌", "离婚财产咋分"),
+        ("护照丢了怎么补办", "高铁票退票扣多少手续费"),
+    ):
+        assert talk(mind, [before, text])[-1].kind is not Kind.ANSWER
+
+
 def test_of_many_new_questions_few_are_read_on(mind: Mind) -> None:
     """Any two questions that are answered by themselves, one after the other."""
     dice = random.Random(7)

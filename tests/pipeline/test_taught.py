@@ -59,6 +59,23 @@ def test_features_are_characters_sounds_and_concepts(mind: Mind) -> None:
     assert set(mark(found).tolist()) == {0, SOUND, CONCEPT}
 
 
+def test_what_asks_nothing_counts_less(mind: Mind) -> None:
+    query = mind.index.query("昨天下雨。身份证丢了怎么补")
+    assert query.feature_weights is not None
+    counted = dict(zip(query.features.tolist(), query.feature_weights.tolist(), strict=True))
+    assert counted[ord("补")] == 1
+    assert 0.5 < counted[ord("雨")] < 1
+    assert mind.index.query("身份证丢了怎么补").feature_weights is None
+
+
+def test_what_was_asked_before_counts_less(mind: Mind) -> None:
+    query = mind.index.query("护照呢", "身份证丢了怎么补")
+    assert query.feature_weights is not None
+    counted = dict(zip(query.features.tolist(), query.feature_weights.tolist(), strict=True))
+    assert counted[ord("护")] == 1
+    assert counted[ord("身")] < 1
+
+
 def test_clauses_are_no_neighbours() -> None:
     apart, together = letters(("甲乙", "丙")), letters(("甲乙丙",))
     assert len(apart.singles) == len(together.singles) == 3

@@ -204,7 +204,7 @@ class Index:
         """What the taught leg says."""
         if not self.taught.columns:
             return _Belief(np.zeros(0, dtype=np.float32))
-        logs, chances = self.taught.weigh(query.features)
+        logs, chances = self.taught.weigh(query.features, query.feature_weights)
         foreign, share, ours = "", 0.0, 1.0
         if len(self._foreign):
             parts = chances.take(self._foreign).tolist()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from jingxiaowei.content.taught import find
 from jingxiaowei.pipeline.answer.features import Keys, Letters, features, letters, newcomers
 from jingxiaowei.pipeline.answer.words import STOPWORDS, Clause, Tokenizer
 
@@ -22,6 +23,10 @@ _ASKS = re.compile("|".join(sorted(QUESTION_MARKS)))
 # A narrative's other clauses still count, but its question decides.
 _ASIDE = 0.4
 _BEFORE = 0.5
+# The same for the taught leg, which takes a text as a whole: the longer the story, the less its
+# asides count; and the question before counts less than what is asked now.
+_STORY, _LONG = 0.35, 100
+_READ_ON = 0.6
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,6 +37,7 @@ class Query:
         text: all clauses, one behind the other.
         grams: pairs of characters, in the order of their numbers.
         features: what the taught leg looks at.
+        feature_weights: what each counts, up to 1; nothing where all count alike.
     """
 
     text: str
@@ -41,6 +47,7 @@ class Query:
     words: dict[str, float]
     concepts: dict[str, float]
     features: Keys
+    feature_weights: NDArray[np.float32] | None
 
 
 def asks(text: str) -> bool:
@@ -69,15 +76,29 @@ def take_apart(tokenizer: Tokenizer, text: str, before: str = "") -> Query:
         concepts.update({s.slug: weight for s in part.spotted})
     found = letters([part.text for part, _ in heaviest])
     grams, gram_weights = _grams(heaviest, found)
+    whole = "".join(part.text for part, _ in weighed)
+    keys = features([part for part, _ in heaviest], found)
+    lighter = _READ_ON if before else 1 - _STORY * min(1.0, len(whole) / _LONG)
     return Query(
-        "".join(part.text for part, _ in weighed),
+        whole,
         tuple((part.text, weight) for part, weight in weighed),
         grams,
         gram_weights,
         words,
         concepts,
-        features([part for part, _ in heaviest], found),
+        keys,
+        _feature_weights(heaviest, keys, lighter),
     )
+
+
+def _feature_weights(
+    heaviest: Sequence[tuple[Clause, float]], keys: Keys, lighter: float
+) -> NDArray[np.float32] | None:
+    """1 for what stands in a clause that counts fully, less for what stands only elsewhere."""
+    asking = [part for part, weight in heaviest if weight == 1.0]
+    if len(asking) == len(heaviest):
+        return None
+    return np.where(find(features(asking), keys) >= 0, 1.0, lighter).astype(np.float32)
 
 
 def _grams(

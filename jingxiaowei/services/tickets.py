@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, select, update
+from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from jingxiaowei.errors import JingxiaoweiError, PermissionDeniedError
@@ -87,6 +87,19 @@ class Tickets:
             rows,
             key=lambda t: (not t.urgent, not (t.overdue or t.mine), t.due_at, t.id),
         )
+
+    async def pressing(self, officer: Signed, now: datetime) -> int:
+        """How many emergencies in the officer's areas nobody has taken on. A number alone, so it
+        is no look at anybody's ticket."""
+        _require(officer)
+        query = select(func.count()).where(
+            TICKET.c.need.in_(_URGENT), TICKET.c.state == TicketState.OPEN
+        )
+        async with self._database.read() as connection:
+            scope = await scope_of(connection, officer, now)
+            if not scope.everywhere:
+                query = query.where(TICKET.c.area.in_(scope.areas))
+            return int((await connection.execute(query)).scalar_one())
 
     async def closed(self, officer: Signed, now: datetime) -> list[Ticket]:
         """What was closed last."""

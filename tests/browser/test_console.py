@@ -13,7 +13,7 @@ from jingxiaowei.pipeline.screen.values import Transfer
 from jingxiaowei.services.bell import Stage
 from jingxiaowei.store.engine import Database
 from jingxiaowei.store.tables import Role
-from tests.conftest import migrated_url
+from tests.conftest import migrated_url, said
 from tests.console.conftest import Site, open_site
 from tests.services.alerting import PASSWORD, boss
 
@@ -197,6 +197,16 @@ async def test_a_new_alert_sounds_unless_muted(console: Console) -> None:
     await page.reload()
     await page.locator("h1").click()
     await expect(sound).to_have_text("声音关")
+
+
+async def test_an_emergency_calls_by_itself(console: Console) -> None:
+    page, spine = await console.open(), console.site.alarm.spine
+    await expect(page.locator("#pressing")).to_be_hidden()
+    await page.locator("#sum").click()
+    await spine.inbox.receive([said("我老公又打我了，我躲在厕所里", sender="in-need")])
+    await spine.settle()
+    await expect(page.locator("#pressing")).to_have_text("1 件紧急求助没人认领")
+    await expect(page.locator("#sound")).to_have_attribute("data-rung", "1")
 
 
 async def test_what_was_typed_outlives_the_session(console: Console) -> None:

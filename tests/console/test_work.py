@@ -5,6 +5,7 @@ import re
 import pytest
 from sqlalchemy import delete, update
 
+from jingxiaowei.services.bell import Stage
 from jingxiaowei.store.tables import AUDIT, QUESTION, TICKET, QuestionState, Role, TicketState
 from tests.conftest import said
 from tests.console.conftest import Hands, Site, both
@@ -19,6 +20,22 @@ async def ticketed(site: Site) -> int:
     await spine.settle()
     ids: list[int] = [row.id for row in await spine.rows(TICKET)]
     return max(ids)
+
+
+@both
+async def test_an_emergency_stands_above_the_alerts(at_work: Hands) -> None:
+    assert "0 件紧急求助" in await at_work.get("/console/")  # hidden
+    spine = at_work.site.alarm.spine
+    with spine.bell.subscribe(Stage.ALERTS) as rung:
+        await spine.inbox.receive([said("我老公又打我了，我躲在厕所里", sender="in-need")])
+        await spine.settle()
+        assert rung.is_set()
+    for path in ("/console/", "/console/log"):
+        assert "1 件紧急求助没人认领" in await at_work.get(path)
+    [ticket] = [row for row in await spine.rows(TICKET) if row.need in {"emergency", "harm"}]
+    await at_work.get(f"/console/tickets/{ticket.id}")
+    await at_work.post(f"/console/tickets/{ticket.id}/claim")
+    assert 'data-count="0" hidden' in await at_work.get("/console/")
 
 
 @both

@@ -59,8 +59,17 @@ _LOST = re.compile(
 )
 _AGAIN = 3  # compact characters that may stand beside it
 _USUAL = 3.0  # a concept in every third phrasing is fully an entry's own
-# 多少钱, with nothing before it and no thing beside it, asks for a side of nobody knows what.
-_SIDES = frozenset({"fee", "materials", "time_limit", "place", "online", "condition", "in_person"})
+# 多少钱, with nothing before it and no thing beside it, asks for a side of nobody knows what. What
+# an answer's part for it is called (content.model.Parts).
+_SIDES = {
+    "fee": "fee",
+    "materials": "materials",
+    "time_limit": "time",
+    "place": "place",
+    "online": "channel",
+    "condition": "who",
+    "in_person": "who",
+}
 _LONGEST_SIDE = 6  # compact characters
 # What ends a conversation. The first kind ends it whatever else is said, the second only where
 # nothing is named.
@@ -110,12 +119,15 @@ class Reading:
     Attributes:
         before: the question before, where it is read on from there.
         leans: it was weighed with what was said before, or corrects it.
+        about: what the conversation is about from here on, where it is not the whole: once
+            another thing is named, the first one is no longer asked about.
     """
 
     text: str
     before: str = ""
     way: Way = Way.ALONE
     leans: bool = False
+    about: str = ""
 
     @property
     def whole(self) -> str:
@@ -149,6 +161,8 @@ def understand(
         told = hints(index, text, topic, corrected is not None)
         way, found = blend(weights, told, read, topic.lasting, knowing(index, text))
     best = next(reading for reading in ways if reading.way is way)
+    if way is Way.CARRIED and _first(read.get(Way.EXCHANGED)) == _first(found) != "":
+        best = replace(best, about=f"{_without_objects(index, topic.text)}，{best.text}")
     if way is not Way.ALONE:
         because.append(Reason("dialogue", f"接着上一句理解成：{best.whole}"))
     if because or len(ways) > 1:
@@ -156,6 +170,10 @@ def understand(
     if because:
         found = replace(found, reasons=(*because, *found.reasons))
     return best, found
+
+
+def _first(ruling: Ruling | None) -> str:
+    return ruling.candidates[0].faq if ruling is not None and ruling.candidates else ""
 
 
 def hints(index: Index, text: str, topic: Topic, corrected: bool) -> NDArray[np.float64]:
@@ -235,6 +253,14 @@ def only_a_side(index: Index, text: str) -> bool:
     return bool(spotted) and all(spot.slug in _SIDES for spot in spotted)
 
 
+def sides(index: Index, text: str) -> tuple[str, ...]:
+    """The parts of an answer that a text asks for; none where it names a thing or somebody."""
+    spotted = {spot.slug for part in index.tokenizer.clauses(text) for spot in part.spotted}
+    if any(index.kinds[slug] in ("object", "person") for slug in spotted):
+        return ()
+    return tuple(dict.fromkeys(part for slug, part in _SIDES.items() if slug in spotted))
+
+
 def closing(index: Index, text: str) -> str:
     """Which courtesy a short text is that asks for nothing new; empty where it is none."""
     plain = text.strip()
@@ -256,7 +282,7 @@ def next_topic(faq: str, reading: Reading, code: str, before: Topic | None = Non
     """
     if before is not None and reading.before and faq == before.faq:
         return Topic(faq, before.text, code)
-    return Topic(faq, reading.whole[-_KEPT:], code)
+    return Topic(faq, (reading.about or reading.whole)[-_KEPT:], code)
 
 
 def readings(index: Index, text: str, topic: Topic) -> list[Reading]:

@@ -137,6 +137,22 @@ def test_sides_asked_before_do_not_pile_up(mind: Mind) -> None:
             assert side.topic.text == first.topic.text
 
 
+def test_once_another_thing_is_named_the_first_is_over(mind: Mind) -> None:
+    *_, last = talk(mind, ["身份证丢了怎么补", "护照怎么办", "要带什么"])
+    assert last.candidates[0].fact == "E04"
+
+
+def test_a_side_of_what_was_answered_is_said_alone(mind: Mind) -> None:
+    whole, fee, both, other = talk(
+        mind, ["身份证丢了怎么补", "要多少钱", "多久能好，要多少钱", "要多少钱，我家小孩的"]
+    )
+    assert fee.faq == both.faq == whole.faq
+    assert fee.text.splitlines()[0] == "费用：补领40元"
+    assert fee.text.splitlines()[-1].endswith("户籍咨询 12345。")
+    assert [line.split("：")[0] for line in both.text.splitlines()[:2]] == ["费用", "时间"]
+    assert "要带：" in other.text  # somebody else's may differ in more than that
+
+
 @pytest.mark.parametrize("text", ["多少钱", "要带什么材料", "几天能好", "网上能办吗"])
 def test_without_a_topic_nothing_is_put_back(mind: Mind, text: str) -> None:
     (decision,) = talk(mind, [text])

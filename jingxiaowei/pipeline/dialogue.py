@@ -149,7 +149,9 @@ def understand(
         denied = f"更正：不是“{corrected.denied}”" if corrected.denied else "更正了上一句"
         because.append(Reason("dialogue", denied))
         topic = replace(topic, text=amend(topic.text, corrected))
-    ways = readings(index, text, topic)
+    # 分户 is short, yet all of a question: nothing before it is part of it.
+    own = names_a_thing(index, text) and index.knows(text)
+    ways = [Reading(text)] if own else readings(index, text, topic)
     read = {
         reading.way: judge.rule(index.query(reading.text, reading.before))
         if reading.way is not Way.ALONE

@@ -137,6 +137,14 @@ def test_sides_asked_before_do_not_pile_up(mind: Mind) -> None:
             assert side.topic.text == first.topic.text
 
 
+@pytest.mark.parametrize(
+    "before", ["斑马线不让行人罚多少", "外国配偶怎么留下来", "没挂牌上路扣几分"]
+)
+def test_a_short_question_of_the_content_is_its_own(mind: Mind, before: str) -> None:
+    _, last = talk(mind, [before, "分户"])
+    assert last.candidates[0].fact == "H38"
+
+
 def test_once_another_thing_is_named_the_first_is_over(mind: Mind) -> None:
     *_, last = talk(mind, ["身份证丢了怎么补", "护照怎么办", "要带什么"])
     assert last.candidates[0].fact == "E04"

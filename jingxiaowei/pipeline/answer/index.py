@@ -161,6 +161,10 @@ class Index:
         """Take a text apart; see :func:`take_apart`."""
         return take_apart(self.tokenizer, text, before)
 
+    def knows(self, text: str) -> bool:
+        """Whether a text is, word for word, a phrasing of an entry."""
+        return take_apart(self.tokenizer, text).text in self._exact
+
     def search(self, query: Query) -> Found:
         """The finalists with what each leg says."""
         nowhere = self._postings.nowhere

@@ -5,6 +5,7 @@ and shipped beside the lexicon. An entry that it was not taught (an admin's new 
 the other legs alone speak for it, until the next fit.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,26 +42,26 @@ class Taught:
     bias: Vector
     columns: tuple[str, ...]
 
-    def rows(self, features: Keys) -> tuple[Rows, Vector]:
-        """The rows of a text's known features, and their values, of length one together."""
+    def rows(self, features: Keys) -> Rows:
+        """The rows of a text's known features."""
         where = find(self.vocabulary, features)
-        where = where[where >= 0]
-        values = self.rarity.take(where)
-        size = float(np.sqrt(values @ values))
-        return where, values / np.float32(size) if size else values
+        return where[where >= 0]
 
-    def weigh(self, features: Keys) -> tuple[Vector, Vector]:
-        """The logarithm of each column's probability, and the probability."""
-        where, values = self.rows(features)
-        logs: Vector = values @ self.weights.take(where, axis=0)
+    def values(self, rows: Rows) -> Vector:
+        """What a text's features count, of length one together."""
+        values = self.rarity.take(rows)
+        size = math.sqrt(values.dot(values))
+        if size:
+            values /= np.float32(size)
+        return values
+
+    def weigh(self, rows: Rows) -> Vector:
+        """Each column's logarithm of what it has of a text; the highest has 0."""
+        logs: Vector = self.values(rows).dot(self.weights.take(rows, axis=0))
         logs *= self.scale
         logs += self.bias
-        logs -= logs.max()
-        chances: Vector = np.exp(logs)
-        total = chances.sum()
-        chances /= total
-        logs -= np.log(total)
-        return logs, chances
+        logs -= np.maximum.reduce(logs)
+        return logs
 
     def write(self, path: Path) -> None:
         """Store the model; the same model gives the same bytes."""

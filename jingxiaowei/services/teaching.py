@@ -168,9 +168,9 @@ class _Lessons:
 
         places, values, ends = [], [], [0]
         for row in rows:
-            where, weights = model.rows(self._features[row])
+            where = model.rows(self._features[row])
             places.append(where)
-            values.append(weights)
+            values.append(model.values(where))
             ends.append(ends[-1] + len(where))
         shape = (len(rows), len(self._vocabulary))
         data = (np.concatenate(values), np.concatenate(places), ends)

@@ -12,6 +12,7 @@ from jingxiaowei.errors import ContentError
 from jingxiaowei.pipeline.answer.features import CONCEPT, SOUND, Keys, features, letters, mark
 from jingxiaowei.pipeline.answer.index import Index
 from jingxiaowei.pipeline.answer.judge import Judge
+from jingxiaowei.pipeline.answer.vocabulary import Vocabulary
 from jingxiaowei.pipeline.answer.why import weigh_words
 from jingxiaowei.pipeline.decide import Mind
 
@@ -59,6 +60,22 @@ def test_features_are_characters_sounds_and_concepts(mind: Mind) -> None:
     assert set(mark(found).tolist()) == {0, SOUND, CONCEPT}
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "身份证丢了，多少钱",
+        "洛阳的户口怎么qian，sfz要不要",
+        "hukou怎么ban",
+        "12123上违章查不到？𠀀",
+        "护照 abc 过期",
+        "的",
+    ],
+)
+def test_the_vocabulary_finds_what_the_features_say(mind: Mind, text: str) -> None:
+    taught, clauses = mind.library.taught, mind.index.tokenizer.clauses(text)
+    assert Vocabulary(taught.vocabulary).rows(clauses) == taught.rows(features(clauses)).tolist()
+
+
 def test_clauses_are_no_neighbours() -> None:
     apart, together = letters(("甲乙", "丙")), letters(("甲乙丙",))
     assert len(apart.singles) == len(together.singles) == 3
@@ -72,9 +89,10 @@ def test_the_model_is_stored_and_read_alike(mind: Mind, tmp_path: Path) -> None:
     again = read_taught(path)
     again.write(tmp_path / "again.npz")
     assert path.read_bytes() == (tmp_path / "again.npz").read_bytes()
-    one, two = (model.weigh(look(mind, "身份证丢了怎么补")) for model in (taught, again))
-    assert np.allclose(one[0], two[0], atol=0.05)
-    assert np.allclose(one[1].sum(), 1)
+    rows = taught.rows(look(mind, "身份证丢了怎么补"))
+    one, two = (model.weigh(rows) for model in (taught, again))
+    assert np.allclose(one, two, atol=0.05)
+    assert one.max() == 0
     assert taught.columns == again.columns
 
 

@@ -18,11 +18,11 @@ from rapidfuzz import fuzz, process
 from jingxiaowei.content.model import FaqEntry, Library
 from jingxiaowei.content.normalise import compact
 from jingxiaowei.content.taught import FOREIGN, entry_columns
-from jingxiaowei.pipeline.answer.features import letters
-from jingxiaowei.pipeline.answer.postings import Family, Postings
+from jingxiaowei.pipeline.answer.features import characters_of, features, letters
+from jingxiaowei.pipeline.answer.postings import Family, Postings, Terms
 from jingxiaowei.pipeline.answer.query import Query, take_apart
-from jingxiaowei.pipeline.answer.ragged import Places
 from jingxiaowei.pipeline.answer.slots import COLUMNS, Slots
+from jingxiaowei.pipeline.answer.vocabulary import Vocabulary
 from jingxiaowei.pipeline.answer.words import STOPWORDS, Tokenizer
 
 SHORTLIST = 8  # entries whose concepts are weighed
@@ -33,6 +33,7 @@ _FAR = 8.0  # in logarithms: an entry so far behind the favourite is out of the 
 # What the first legs are worth before the judge has weighed them: who is a finalist.
 _ROUGH = np.array([1.0, 1.0, 1.0, -1.0, -0.3, -0.3, -0.3, *([0.0] * (COLUMNS - 5))])
 _LONG = 60  # characters
+_PIECES = 32  # characters of a text up to which its features are looked up one by one
 _COMPARED = 60  # characters; a longer text is compared clause by clause
 _CLAUSES = 5
 
@@ -71,14 +72,14 @@ class Close:
     """How close each finalist's phrasings come to what was typed."""
 
     ratios: Vector  # by phrasing, all finalists' one behind the other
-    starts: Places  # by finalist, where its phrasings begin
+    starts: Sequence[int]  # by finalist, where its phrasings begin
     texts: Sequence[str]
 
     def nearest(self, finalist: int) -> tuple[str, float]:
         """A finalist's closest phrasing, empty where nothing was compared, and its similarity."""
         if not len(self.ratios):
             return "", 0.0
-        first = int(self.starts[finalist])
+        first = self.starts[finalist]
         last = self.starts[finalist + 1] if finalist + 1 < len(self.starts) else len(self.ratios)
         ratios = self.ratios[first:last]
         nearest = int(ratios.argmax())
@@ -116,8 +117,9 @@ class Index:
 
     def __init__(self, library: Library, tokenizer: Tokenizer) -> None:
         self.taught = taught = library.taught
+        self._vocabulary = Vocabulary(taught.vocabulary)
         columns = entry_columns(taught, [entry.fact for entry in library.entries])
-        self._columns = columns
+        self._columns: list[int] = columns.tolist()
         self._known = np.flatnonzero(columns >= 0)  # the entries that were taught
         self._known_columns = columns[self._known]
         foreign = [n for n, name in enumerate(taught.columns) if name.startswith(FOREIGN)]
@@ -146,16 +148,15 @@ class Index:
             concepts.append(Counter({slugs[s]: n for s, n in held.items()}))
         grams, family = _gram_family(self._texts)
         self._postings = Postings(
-            grams,
             (family, _family(words, len(vocabulary)), _family(concepts, len(slugs))),
             sizes,
         )
+        self._grams = {gram: n for n, gram in enumerate(characters_of(grams))}
         _, first_word, first_concept = self._postings.offsets
         self._words = {word: first_word + n for word, n in vocabulary.items()}
         self._concepts = {slug: first_concept + n for slug, n in slugs.items()}
-        self._sizes = np.array(sizes, dtype=np.intp)
         self.slots = Slots(library, used, sizes)
-        self._general = np.array([entry.general for entry in self.entries], dtype=np.float64)
+        self._general = [float(entry.general) for entry in self.entries]
 
     def query(self, text: str, before: str = "") -> Query:
         """Take a text apart; see :func:`take_apart`."""
@@ -163,71 +164,109 @@ class Index:
 
     def search(self, query: Query) -> Found:
         """The finalists with what each leg says."""
-        nowhere = self._postings.nowhere
-        terms = self._postings.look_up(
-            query.grams,
-            query.gram_weights,
-            ([self._words.get(word, nowhere) for word in query.words], [*query.words.values()]),
-            ([self._concepts[slug] for slug in query.concepts], [*query.concepts.values()]),
-        )
         belief = self._believe(query)
         exact = self._exact.get(query.text, -1)
         besides = (exact, *belief.favourites) if exact >= 0 else belief.favourites
-        entries, scores = self._postings.best(terms, SHORTLIST, besides)
+        entries, scores = self._postings.best(self._terms(query), SHORTLIST, besides)
         if not len(entries):
             return _NOTHING
         known = np.empty((len(entries), len(Leg)))
         known[:, :2] = scores[:, :2]  # the concepts' own scores only help to find
         known[:, 2 : _ROUGH.size] = self.slots.weigh(query.concepts, entries)
-        rough = known[:, : _ROUGH.size] @ _ROUGH
-        if exact >= 0:
-            rough[entries == exact] += _EXACT
-        order = np.lexsort((entries, rough))[::-1].tolist()
         named = entries.tolist()
+        rough = (known[:, : _ROUGH.size] @ _ROUGH).tolist()
+        if exact >= 0:
+            rough[named.index(exact)] += _EXACT
+        order = sorted(range(len(named)), key=lambda n: (rough[n], named[n]), reverse=True)
         places = order[:FINALISTS]
         places += [place for place in order[FINALISTS:] if named[place] in belief.favourites]
         finalists = [named[place] for place in places]
         close, ratios = self._compare(query, finalists)
         legs = known.take(places, axis=0)
-        behind = self._behind(belief, finalists, np.maximum(legs[:, 0], ratios))
-        general, fuzzy, same, taught, sure, ours, long = range(_ROUGH.size, len(Leg))
-        legs[:, general] = self._general.take(finalists) * (legs[:, 3] == 0)
-        legs[:, fuzzy] = ratios
-        legs[:, same] = [entry == exact for entry in finalists]
-        legs[:, taught] = behind
-        legs[:, sure] = belief.sure
-        legs[:, ours] = belief.ours
-        legs[:, long] = behind * min(1.0, len(query.text) / _LONG)
+        self._fill(legs, query, finalists, ratios, belief, exact)
         return Found(tuple(finalists), legs, close, belief.foreign, belief.share)
+
+    def _terms(self, query: Query) -> Terms:
+        """What the postings know of a question's terms."""
+        find, nowhere = self._postings.look_up, self._postings.nowhere
+        grams, words, concepts = query.grams, query.words, query.concepts
+        return find(
+            (
+                ([self._grams.get(gram, nowhere) for gram in grams], grams.values()),
+                ([self._words.get(word, nowhere) for word in words], words.values()),
+                ([self._concepts[slug] for slug in concepts], concepts.values()),
+            )
+        )
 
     def _believe(self, query: Query) -> _Belief:
         """What the taught leg says."""
         if not self.taught.columns:
             return _Belief(np.zeros(0, dtype=np.float32))
-        logs, chances = self.taught.weigh(query.features)
+        if len(query.text) <= _PIECES:
+            rows = np.array(self._vocabulary.rows(query.parts), dtype=np.intp)
+        else:
+            rows = self.taught.rows(features(query.parts))
+        logs = self.taught.weigh(rows)
+        chances = np.exp(logs)
+        total = float(np.add.reduce(chances))
         foreign, share, ours = "", 0.0, 1.0
         if len(self._foreign):
             parts = chances.take(self._foreign).tolist()
-            share = max(parts)
-            ours = 1.0 - sum(parts)
-            foreign = self._matters[parts.index(share)]
+            most = max(parts)
+            share = most / total
+            ours = 1.0 - sum(parts) / total
+            foreign = self._matters[parts.index(most)]
         if not len(self._known):
             return _Belief(logs, (), 0.0, ours, foreign, share)
         mine = logs.take(self._known_columns)
         count = min(FINALISTS, len(mine))
         order = mine.argpartition(len(mine) - count)[len(mine) - count :]
-        best = float(mine.take(order).max())
+        best = max(mine.take(order).tolist())
+        logs -= np.float32(best)
         favourites = tuple(self._known.take(order).tolist())
-        return _Belief(logs - best, favourites, math.exp(best), ours, foreign, share)
+        return _Belief(logs, favourites, math.exp(best) / total, ours, foreign, share)
 
-    def _behind(self, belief: _Belief, entries: Sequence[int], alike: Vector) -> Vector:
+    def _fill(
+        self,
+        legs: Vector,
+        query: Query,
+        entries: Sequence[int],
+        ratios: Vector,
+        belief: _Belief,
+        exact: int,
+    ) -> None:
+        """The legs that only finalists have."""
+        behind = self._behind(belief, entries, legs[:, 0], ratios)
+        conflicts, long = legs[:, 3].tolist(), min(1.0, len(query.text) / _LONG)
+        legs[:, _ROUGH.size :] = [
+            (
+                0.0 if conflict else self._general[entry],
+                ratio,
+                entry == exact,
+                back,
+                belief.sure,
+                belief.ours,
+                back * long,
+            )
+            for entry, conflict, ratio, back in zip(
+                entries, conflicts, ratios.tolist(), behind, strict=True
+            )
+        ]
+
+    def _behind(
+        self, belief: _Belief, entries: Sequence[int], grams: Vector, ratios: Vector
+    ) -> list[float]:
         """0 for the favourite, down to -1; for an entry that was not taught, by its likeness."""
-        columns = self._columns.take(entries)
-        untaught = (alike - 1.0) / 2
-        if not len(belief.behind):
-            return untaught
-        behind = belief.behind.take(columns, mode="clip").astype(np.float64) / _FAR
-        return np.where(columns >= 0, np.maximum(behind, -1.0), untaught)
+        behind, columns = belief.behind, [self._columns[entry] for entry in entries]
+        if len(behind) and min(columns) >= 0:
+            return [max(back / _FAR, -1.0) for back in behind.take(columns).tolist()]
+        alike = np.maximum(grams, ratios).tolist()
+        return [
+            max(float(behind[column]) / _FAR, -1.0)
+            if column >= 0 and len(behind)
+            else (likeness - 1.0) / 2
+            for column, likeness in zip(columns, alike, strict=True)
+        ]
 
     def _compare(self, query: Query, entries: Sequence[int]) -> tuple[Close, Vector]:
         """Each entry's phrasings with the whole text or with a clause of it; the closest's."""
@@ -237,18 +276,21 @@ class Index:
             asked += main[:_CLAUSES]
         if not asked:
             return _NOTHING.close, np.zeros(len(entries))
-        texts = [text for entry in entries for text in self._texts[entry]]
-        lengths = self._sizes.take(entries)
-        starts = lengths.cumsum() - lengths
+        texts: list[str] = []
+        starts = []
+        for entry in entries:
+            starts.append(len(texts))
+            texts += self._texts[entry]
         compared = process.cdist(asked, texts, scorer=fuzz.ratio)
-        ratios = (compared[0] if len(asked) == 1 else compared.max(axis=0)) / 100
+        ratios = compared[0] if len(asked) == 1 else np.maximum.reduce(compared)
+        ratios /= 100
         return Close(ratios, starts, texts), np.maximum.reduceat(ratios, starts)
 
 
 _NOTHING = Found(
     (),
     np.zeros((0, len(Leg))),
-    Close(np.zeros(0), np.zeros(0, dtype=np.intp), ()),
+    Close(np.zeros(0), (), ()),
 )
 
 

@@ -1,13 +1,9 @@
 """A resident's text, taken apart once for everybody who looks at it."""
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import add, itemgetter
 
-import numpy as np
-from numpy.typing import NDArray
-
-from jingxiaowei.pipeline.answer.features import Keys, Letters, features, letters, newcomers
 from jingxiaowei.pipeline.answer.words import STOPWORDS, Clause, Tokenizer
 
 LONGEST = 300  # characters that are looked at; the caller says so when it cut
@@ -22,6 +18,7 @@ _ASKS = re.compile("|".join(sorted(QUESTION_MARKS)))
 # A narrative's other clauses still count, but its question decides.
 _ASIDE = 0.4
 _BEFORE = 0.5
+_weight_of = itemgetter(1)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,17 +27,16 @@ class Query:
 
     Attributes:
         text: all clauses, one behind the other.
-        grams: pairs of characters, in the order of their numbers.
-        features: what the taught leg looks at.
+        grams: pairs of characters; a clause of one character is its own pair.
+        parts: the clauses as they were taken apart.
     """
 
     text: str
     clauses: tuple[tuple[str, float], ...]
-    grams: Keys
-    gram_weights: NDArray[np.float64]
+    grams: dict[str, float]
     words: dict[str, float]
     concepts: dict[str, float]
-    features: Keys
+    parts: tuple[Clause, ...]
 
 
 def asks(text: str) -> bool:
@@ -61,42 +57,21 @@ def take_apart(tokenizer: Tokenizer, text: str, before: str = "") -> Query:
         *((part, _BEFORE) for part in (tokenizer.clauses(before) if before else ())),
         *((part, 1.0 if asked else _ASIDE) for part, asked in zip(parts, asking, strict=True)),
     ]
+    grams: dict[str, float] = {}
     words: dict[str, float] = {}
     concepts: dict[str, float] = {}
-    heaviest = sorted(weighed, key=lambda pair: -pair[1])
+    heaviest = sorted(weighed, key=_weight_of, reverse=True)
     for part, weight in reversed(heaviest):  # what comes later stays
+        text = part.text
+        pairs = map(add, text, text[1:]) if len(text) > 1 else (text,)
+        grams.update(dict.fromkeys(pairs, weight))
         words.update({word: weight for word in part.words if word not in STOPWORDS})
         concepts.update({s.slug: weight for s in part.spotted})
-    found = letters([part.text for part, _ in heaviest])
-    grams, gram_weights = _grams(heaviest, found)
     return Query(
-        "".join(part.text for part, _ in weighed),
-        tuple((part.text, weight) for part, weight in weighed),
+        "".join([part.text for part, _ in weighed]),
+        tuple([(part.text, weight) for part, weight in weighed]),
         grams,
-        gram_weights,
         words,
         concepts,
-        features([part for part, _ in heaviest], found),
+        tuple([part for part, _ in weighed]),
     )
-
-
-def _grams(
-    heaviest: Sequence[tuple[Clause, float]], found: Letters
-) -> tuple[Keys, NDArray[np.float64]]:
-    """The pairs of characters in order, each once, and their weights."""
-    pairs = found.pairs
-    lone = [(ord(part.text), weight) for part, weight in heaviest if len(part.text) == 1]
-    if lone:  # a clause of one character is its own pair
-        pairs = np.concatenate((pairs, np.array([code for code, _ in lone], dtype=np.uint64)))
-    if len({weight for _, weight in heaviest}) < 2:  # most often: one clause, or all of them ask
-        pairs = np.sort(pairs)
-        pairs = pairs[newcomers(pairs)]
-        return pairs, np.full(len(pairs), heaviest[0][1] if heaviest else 1.0)
-    lengths = [len(part.text) + 1 for part, _ in heaviest]
-    weights = np.array([weight for _, weight in heaviest]).repeat(lengths)[:-2][found.joined]
-    if lone:
-        weights = np.concatenate((weights, [weight for _, weight in lone]))
-    order = pairs.argsort(kind="stable")  # of several the first one stays, which is the heaviest
-    pairs = pairs[order]
-    first = newcomers(pairs)
-    return pairs[first], weights[order[first]]

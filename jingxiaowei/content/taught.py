@@ -55,12 +55,14 @@ class Taught:
             values /= np.float32(size)
         return values
 
-    def weigh(self, rows: Rows) -> Vector:
-        """Each column's logarithm of what it has of a text; the highest has 0."""
-        logs: Vector = self.values(rows).dot(self.weights.take(rows, axis=0))
+    def weigh(self, texts: Sequence[Rows]) -> NDArray[np.float32]:
+        """Texts × columns, the logarithm of what a column has of a text; the highest has 0."""
+        logs = np.empty((len(texts), len(self.columns)), dtype=np.float32)
+        for rows, row in zip(texts, logs, strict=True):
+            row[:] = self.values(rows).dot(self.weights.take(rows, axis=0))
         logs *= self.scale
         logs += self.bias
-        logs -= np.maximum.reduce(logs)
+        logs -= np.maximum.reduce(logs, axis=1)[:, None]
         return logs
 
     def write(self, path: Path) -> None:

@@ -82,12 +82,13 @@ def fit(library: Library, practice: Practice, tokenizer: Tokenizer, tell: Tell) 
         thirds.append(index)
         mine = [q for q in lessons.questions if q.fold % _THIRDS == third]
         held_back += [
-            (case, index.search(index.query(case.text))) for case in practice_cases(library, mine)
+            (case, index.search([index.query(case.text)])[0])
+            for case in practice_cases(library, mine)
         ]
     tell("教全部")
     library = replace(library, taught=lessons.teach())
     index = Index(library, tokenizer)
-    held_back += [(case, index.search(index.query(case.text))) for case in bare_cases(library)]
+    held_back += [(case, index.search([index.query(case.text)])[0]) for case in bare_cases(library)]
     judge = _fit_judge(index, held_back)
     tell("教追问怎么理解")
     follow = fit_follow(library, practice, thirds, judge)

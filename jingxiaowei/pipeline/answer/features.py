@@ -70,15 +70,38 @@ def halves(keys: Keys) -> tuple[Keys, Keys]:
 
 def features(clauses: Sequence[Clause]) -> Keys:
     """The features of a text, in the order of their numbers, each once."""
+    return np.unique(features_of([clauses])[0])
+
+
+def features_of(texts: Sequence[Sequence[Clause]]) -> tuple[Keys, NDArray[np.intp]]:
+    """The features of some texts, in no order and as often as they stand there, and whose each
+    is: all texts' in as many operations as one's.
+    """
+    whose = [n for n, clauses in enumerate(texts) for _ in clauses]
+    clauses = [clause for clauses in texts for clause in clauses]
     spotted = [{spot.slug for spot in clause.spotted} for clause in clauses]
-    texts = [without_places(*each) for each in zip(clauses, spotted, strict=True)]
-    found = letters(texts)
-    heard = sounds(_BETWEEN.join(texts), found.codes)
-    before, after = heard[:-1], heard[1:]
-    pairs = (before << _HALF | after | _SOUNDS)[(before > 0) & (after > 0)]
-    concepts = np.array([key for slugs in spotted for key in concept_keys(slugs)], dtype=np.uint64)
-    keys = np.concatenate((found.singles, found.pairs, found.triples, pairs, concepts))
-    return np.unique(keys)
+    plain = [without_places(*each) for each in zip(clauses, spotted, strict=True)]
+    found = letters(plain)
+    heard = sounds(_BETWEEN.join(plain), found.codes)
+    between = (heard[:-1] > 0) & (heard[1:] > 0)
+    pairs = (heard[:-1] << _HALF | heard[1:] | _SOUNDS)[between]
+    concepts = [concept_keys(slugs) for slugs in spotted]
+    told = np.array([key for keys in concepts for key in keys], dtype=np.uint64)
+    keys = np.concatenate((found.singles, found.pairs, found.triples, pairs, told))
+    if len(texts) == 1:
+        return keys, np.zeros(len(keys), dtype=np.intp)
+    owner = np.array(whose or [0], dtype=np.intp)
+    # Before a character stand as many marks between texts as there are texts before its own.
+    written, said = (owner.take(np.cumsum(codes == 0)) for codes in (found.codes, heard))
+    joined = found.joined
+    owners = (
+        written[found.codes > 0],
+        written[:-1][joined],
+        written[:-2][joined[:-1] & joined[1:]],
+        said[:-1][between],
+        owner[: len(concepts)].repeat([len(keys) for keys in concepts]),
+    )
+    return keys, np.concatenate(owners)
 
 
 def concept_keys(slugs: Iterable[str]) -> list[int]:

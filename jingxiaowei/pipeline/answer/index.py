@@ -5,7 +5,6 @@ what a question and an entry share or contradict each other in. Taught: a linear
 rapidfuzz over the phrasings of the few best, for typing errors and word order.
 """
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -17,23 +16,20 @@ from rapidfuzz import fuzz, process
 
 from jingxiaowei.content.model import FaqEntry, Library
 from jingxiaowei.content.normalise import compact
-from jingxiaowei.content.taught import FOREIGN, entry_columns
-from jingxiaowei.pipeline.answer.features import characters_of, features, letters
+from jingxiaowei.pipeline.answer.belief import Believer
+from jingxiaowei.pipeline.answer.features import characters_of, letters
 from jingxiaowei.pipeline.answer.postings import Family, Postings, Terms
 from jingxiaowei.pipeline.answer.query import Query, take_apart
 from jingxiaowei.pipeline.answer.slots import COLUMNS, Slots
-from jingxiaowei.pipeline.answer.vocabulary import Vocabulary
 from jingxiaowei.pipeline.answer.words import STOPWORDS, Tokenizer
 
 SHORTLIST = 8  # entries whose concepts are weighed
 FINALISTS = 5  # entries whose phrasings are compared one by one, of each way to choose them
 
 _EXACT = 9.0  # a question written just so is looked at, whatever else is close
-_FAR = 8.0  # in logarithms: an entry so far behind the favourite is out of the question
 # What the first legs are worth before the judge has weighed them: who is a finalist.
 _ROUGH = np.array([1.0, 1.0, 1.0, -1.0, -0.3, -0.3, -0.3, *([0.0] * (COLUMNS - 5))])
 _LONG = 60  # characters
-_PIECES = 32  # characters of a text up to which its features are looked up one by one
 _COMPARED = 60  # characters; a longer text is compared clause by clause
 _CLAUSES = 5
 
@@ -99,32 +95,10 @@ class Found:
     belief: float = 0.0
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Belief:
-    """The taught leg's word: by column how far behind the favourite, the favourite entries, how
-    sure of the first, how sure that it is ours, and the foreign matter that comes closest."""
-
-    behind: NDArray[np.float32]
-    favourites: tuple[int, ...] = ()
-    sure: float = 0.0
-    ours: float = 1.0
-    foreign: str = ""
-    share: float = 0.0
-
-
 class Index:
     """All entries of a library, ready to be asked. Immutable once built."""
 
     def __init__(self, library: Library, tokenizer: Tokenizer) -> None:
-        self.taught = taught = library.taught
-        self._vocabulary = Vocabulary(taught.vocabulary)
-        columns = entry_columns(taught, [entry.fact for entry in library.entries])
-        self._columns: list[int] = columns.tolist()
-        self._known = np.flatnonzero(columns >= 0)  # the entries that were taught
-        self._known_columns = columns[self._known]
-        foreign = [n for n, name in enumerate(taught.columns) if name.startswith(FOREIGN)]
-        self._foreign = np.array(foreign, dtype=np.intp)
-        self._matters = [taught.columns[n].removeprefix(FOREIGN) for n in foreign]
         self.entries: tuple[FaqEntry, ...] = library.entries
         self.places = {entry.id: n for n, entry in enumerate(library.entries)}
         self.kinds = library.lexicon.kinds
@@ -156,35 +130,84 @@ class Index:
         self._words = {word: first_word + n for word, n in vocabulary.items()}
         self._concepts = {slug: first_concept + n for slug, n in slugs.items()}
         self.slots = Slots(library, used, sizes)
+        facts = [entry.fact for entry in self.entries]
+        self._taught = Believer(library.taught, facts, FINALISTS)
         self._general = [float(entry.general) for entry in self.entries]
 
     def query(self, text: str, before: str = "") -> Query:
         """Take a text apart; see :func:`take_apart`."""
         return take_apart(self.tokenizer, text, before)
 
-    def search(self, query: Query) -> Found:
-        """The finalists with what each leg says."""
-        belief = self._believe(query)
-        exact = self._exact.get(query.text, -1)
-        besides = (exact, *belief.favourites) if exact >= 0 else belief.favourites
-        entries, scores = self._postings.best(self._terms(query), SHORTLIST, besides)
-        if not len(entries):
-            return _NOTHING
-        known = np.empty((len(entries), len(Leg)))
-        known[:, :2] = scores[:, :2]  # the concepts' own scores only help to find
-        known[:, 2 : _ROUGH.size] = self.slots.weigh(query.concepts, entries)
-        named = entries.tolist()
+    def search(self, queries: Sequence[Query]) -> list[Found]:
+        """By question, the finalists with what each leg says.
+
+        All questions go through a leg before the next one is asked: what is at hand stays at hand,
+        and what is arithmetic is done for all of them at once.
+        """
+        beliefs = self._taught.believe(queries)
+        exact = [self._exact.get(query.text, -1) for query in queries]
+        besides = [
+            (same, *belief.favourites) if same >= 0 else belief.favourites
+            for same, belief in zip(exact, beliefs, strict=True)
+        ]
+        terms = [self._terms(query) for query in queries]
+        best = self._postings.best(terms, SHORTLIST, besides)
+        close = [len(scored.entries) > 0 for scored in best]
+        if not any(close):
+            return [_NOTHING] * len(queries)
+        asked = [
+            (query.concepts, scored.entries) for query, scored in zip(queries, best, strict=True)
+        ]
+        known = np.empty((sum(len(entries) for _, entries in asked), len(Leg)))
+        # The concepts' own scores only help to find.
+        np.concatenate([scored.scores[:, :2] for scored in best], out=known[:, :2])
+        sitting = [self.slots.weigh(concepts, entries) for concepts, entries in asked]
+        np.concatenate(sitting, out=known[:, 2 : _ROUGH.size])
         rough = (known[:, : _ROUGH.size] @ _ROUGH).tolist()
-        if exact >= 0:
-            rough[named.index(exact)] += _EXACT
-        order = sorted(range(len(named)), key=lambda n: (rough[n], named[n]), reverse=True)
-        places = order[:FINALISTS]
-        places += [place for place in order[FINALISTS:] if named[place] in belief.favourites]
-        finalists = [named[place] for place in places]
-        close, ratios = self._compare(query, finalists)
-        legs = known.take(places, axis=0)
-        self._fill(legs, query, finalists, ratios, belief, exact)
-        return Found(tuple(finalists), legs, close, belief.foreign, belief.share)
+        chosen = []
+        first = 0
+        for (_, some), same, belief in zip(asked, exact, beliefs, strict=True):
+            named = some.tolist()
+            chosen.append(_finalists(named, rough, first, same, belief.favourites))
+            first += len(named)
+        legs = known.take([place for places, _ in chosen for place in places], axis=0)
+        compared = [
+            self._compare(query, entries)
+            for query, (_, entries) in zip(queries, chosen, strict=True)
+        ]
+        told: list[tuple[float, ...]] = []
+        grams, conflicts = legs[:, 0].tolist(), legs[:, 3].tolist()
+        for query, (_, entries), same, belief, (_, ratios) in zip(
+            queries, chosen, exact, beliefs, compared, strict=True
+        ):
+            at = len(told)
+            alike = [*map(max, grams[at : at + len(entries)], ratios)]
+            behind = self._taught.behind(belief, entries, alike) if entries else ()
+            long = min(1.0, len(query.text) / _LONG)
+            told += [
+                (
+                    0.0 if conflict else self._general[entry],
+                    ratio,
+                    entry == same,
+                    back,
+                    belief.sure,
+                    belief.ours,
+                    back * long,
+                )
+                for entry, ratio, back, conflict in zip(
+                    entries, ratios, behind, conflicts[at:], strict=False
+                )
+            ]
+        legs[:, _ROUGH.size :] = told
+        found = []
+        at = 0
+        for (_, entries), belief, (near, _) in zip(chosen, beliefs, compared, strict=True):
+            mine = legs[at : at + len(entries)]
+            at += len(entries)
+            if entries:
+                one = Found(tuple(entries), mine, near, belief.foreign, belief.share)
+            found.append(one if entries else _NOTHING)
+        return found
 
     def _terms(self, query: Query) -> Terms:
         """What the postings know of a question's terms."""
@@ -198,84 +221,14 @@ class Index:
             )
         )
 
-    def _believe(self, query: Query) -> _Belief:
-        """What the taught leg says."""
-        if not self.taught.columns:
-            return _Belief(np.zeros(0, dtype=np.float32))
-        if len(query.text) <= _PIECES:
-            rows = np.array(self._vocabulary.rows(query.parts), dtype=np.intp)
-        else:
-            rows = self.taught.rows(features(query.parts))
-        logs = self.taught.weigh(rows)
-        chances = np.exp(logs)
-        total = float(np.add.reduce(chances))
-        foreign, share, ours = "", 0.0, 1.0
-        if len(self._foreign):
-            parts = chances.take(self._foreign).tolist()
-            most = max(parts)
-            share = most / total
-            ours = 1.0 - sum(parts) / total
-            foreign = self._matters[parts.index(most)]
-        if not len(self._known):
-            return _Belief(logs, (), 0.0, ours, foreign, share)
-        mine = logs.take(self._known_columns)
-        count = min(FINALISTS, len(mine))
-        order = mine.argpartition(len(mine) - count)[len(mine) - count :]
-        best = max(mine.take(order).tolist())
-        logs -= np.float32(best)
-        favourites = tuple(self._known.take(order).tolist())
-        return _Belief(logs, favourites, math.exp(best) / total, ours, foreign, share)
-
-    def _fill(
-        self,
-        legs: Vector,
-        query: Query,
-        entries: Sequence[int],
-        ratios: Vector,
-        belief: _Belief,
-        exact: int,
-    ) -> None:
-        """The legs that only finalists have."""
-        behind = self._behind(belief, entries, legs[:, 0], ratios)
-        conflicts, long = legs[:, 3].tolist(), min(1.0, len(query.text) / _LONG)
-        legs[:, _ROUGH.size :] = [
-            (
-                0.0 if conflict else self._general[entry],
-                ratio,
-                entry == exact,
-                back,
-                belief.sure,
-                belief.ours,
-                back * long,
-            )
-            for entry, conflict, ratio, back in zip(
-                entries, conflicts, ratios.tolist(), behind, strict=True
-            )
-        ]
-
-    def _behind(
-        self, belief: _Belief, entries: Sequence[int], grams: Vector, ratios: Vector
-    ) -> list[float]:
-        """0 for the favourite, down to -1; for an entry that was not taught, by its likeness."""
-        behind, columns = belief.behind, [self._columns[entry] for entry in entries]
-        if len(behind) and min(columns) >= 0:
-            return [max(back / _FAR, -1.0) for back in behind.take(columns).tolist()]
-        alike = np.maximum(grams, ratios).tolist()
-        return [
-            max(float(behind[column]) / _FAR, -1.0)
-            if column >= 0 and len(behind)
-            else (likeness - 1.0) / 2
-            for column, likeness in zip(columns, alike, strict=True)
-        ]
-
-    def _compare(self, query: Query, entries: Sequence[int]) -> tuple[Close, Vector]:
+    def _compare(self, query: Query, entries: Sequence[int]) -> tuple[Close, list[float]]:
         """Each entry's phrasings with the whole text or with a clause of it; the closest's."""
         asked = [query.text] if len(query.text) <= _COMPARED else []
         if len(query.clauses) > 1:
             main = [part for part, weight in query.clauses if weight == 1.0 and len(part) > 3]
             asked += main[:_CLAUSES]
-        if not asked:
-            return _NOTHING.close, np.zeros(len(entries))
+        if not asked or not entries:
+            return _NOTHING.close, [0.0] * len(entries)
         texts: list[str] = []
         starts = []
         for entry in entries:
@@ -284,7 +237,25 @@ class Index:
         compared = process.cdist(asked, texts, scorer=fuzz.ratio)
         ratios = compared[0] if len(asked) == 1 else np.maximum.reduce(compared)
         ratios /= 100
-        return Close(ratios, starts, texts), np.maximum.reduceat(ratios, starts)
+        return Close(ratios, starts, texts), np.maximum.reduceat(ratios, starts).tolist()
+
+
+def _finalists(
+    named: Sequence[int], rough: Sequence[float], first: int, exact: int, favourites: Sequence[int]
+) -> tuple[list[int], list[int]]:
+    """The places and the entries of a question's finalists: the best, and the taught leg's own.
+
+    ``first``: where its entries begin among all questions'.
+    """
+    ranked = sorted(
+        (
+            (rough[place] + (_EXACT if entry == exact else 0.0), entry, place)
+            for place, entry in enumerate(named, first)
+        ),
+        reverse=True,
+    )
+    ranked = [each for n, each in enumerate(ranked) if n < FINALISTS or each[1] in favourites]
+    return [place for _, _, place in ranked], [entry for _, entry, _ in ranked]
 
 
 _NOTHING = Found(

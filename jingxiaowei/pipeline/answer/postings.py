@@ -10,6 +10,7 @@ then told apart.
 import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from operator import mul
 from typing import NamedTuple
 
@@ -25,7 +26,6 @@ ADDED = 8192  # postings that are added up for a query
 SLOTS = 4096
 FULLEST = 64  # slots whose entries are told apart
 FAMILIES = 3
-_COUNTING = np.arange(ADDED)
 
 _K1, _B = 1.2, 0.3
 
@@ -86,36 +86,49 @@ class Postings:
             shares += [weight / total for weight in weights]
         return Terms(rows, shares)
 
-    def best(self, terms: Terms, count: int, besides: Sequence[int]) -> Scored:
-        """The entries with the highest sums of scores, and those that are looked at anyway.
-
-        There are none where no entry has any of the terms.
+    def best(
+        self, asked: Sequence[Terms], count: int, besides: Sequence[Sequence[int]]
+    ) -> list[Scored]:
+        """By query, the entries with the highest sums of scores, and those that are looked at
+        anyway. There are none where no entry has any of the terms.
         """
-        rows, shares = self._informative(terms)
+        asked = [self._informative(terms) for terms in asked]
+        if self._wide:
+            return [
+                self._best_of_many(terms, count, also)
+                for terms, also in zip(asked, besides, strict=True)
+            ]
+        rows = [row for terms in asked for row in terms.rows]
+        shares = [share for terms in asked for share in terms.shares]
+        places, lengths = self._gather(rows)
+        weights = self._impacts.take(places)
+        weights *= np.array(shares).repeat(lengths)
+        where = self._holders.take(places)
+        ends = list(accumulate(len(terms.rows) for terms in asked))
+        if len(asked) > 1:
+            # Each query has a table of its own.
+            sizes = np.diff(np.append(0, lengths.cumsum())[[0, *ends]])
+            where += (np.arange(len(asked)) * (FAMILIES * self._entries)).repeat(sizes)
+        return _highest(where, weights, len(asked), self._entries, count, besides)
+
+    def _gather(self, rows: Sequence[int]) -> tuple[Places, Places]:
+        """Where some terms' postings stand, one behind the other, and how many each has."""
         lengths = self._lengths.take(rows)
         first = self._starts.take(rows)
         first += lengths
         first -= lengths.cumsum()
         places = first.repeat(lengths)
+        places += np.arange(len(places))
+        return places, lengths
+
+    def _best_of_many(self, terms: Terms, count: int, besides: Sequence[int]) -> Scored:
+        """Of the entries in the fullest slots."""
+        places, lengths = self._gather(terms.rows)
         if not len(places):
             return Scored(places, np.zeros((0, FAMILIES)))
-        places += _COUNTING[: len(places)]
         weights = self._impacts.take(places)
-        weights *= np.array(shares).repeat(lengths)
+        weights *= np.array(terms.shares).repeat(lengths)
         holders = self._holders.take(places)
-        if self._wide:
-            return self._best_of_many(places, holders, weights, count, besides)
-        return _highest(holders, weights, self._entries, count, besides)
-
-    def _best_of_many(
-        self,
-        places: Places,
-        holders: Places,
-        weights: Vector,
-        count: int,
-        besides: Sequence[int],
-    ) -> Scored:
-        """Of the entries in the fullest slots."""
         slots = holders % SLOTS
         sums = np.bincount(slots, weights, SLOTS)
         there = np.zeros(SLOTS, dtype=bool)
@@ -128,7 +141,7 @@ class Postings:
         where = self._borders.searchsorted(places[near], side="right") * len(found)
         where += found.searchsorted(entries)
         looked_at = found.searchsorted(also).tolist()
-        best = _highest(where, weights[near], len(found), count, looked_at)
+        best = _highest(where, weights[near], 1, len(found), count, [looked_at])[0]
         return Scored(found.take(best.entries), best.scores)
 
     def _informative(self, terms: Terms) -> Terms:
@@ -145,15 +158,28 @@ class Postings:
 
 
 def _highest(
-    where: Places, weights: Vector, size: int, count: int, besides: Sequence[int]
-) -> Scored:
-    """The best of a table of families × entries, and some others; ``where``: places in it."""
-    sums: Vector = np.bincount(where, weights, FAMILIES * size).astype(np.float64, copy=False)
-    table = sums.reshape(FAMILIES, size)
+    where: Places,
+    weights: Vector,
+    queries: int,
+    size: int,
+    count: int,
+    besides: Sequence[Sequence[int]],
+) -> list[Scored]:
+    """The best of tables of families × entries, a table a query, and some others.
+
+    ``where``: places in the tables.
+    """
     count = min(count, size)
-    top = np.add.reduce(table, axis=0).argpartition(size - count)[size - count :]
-    chosen = np.array(list(dict.fromkeys((*top.tolist(), *besides))), dtype=np.intp)
-    return Scored(chosen, table.take(chosen, axis=1).T)
+    sums = np.bincount(where, weights, queries * FAMILIES * size)
+    tables: Vector = sums.astype(np.float64, copy=False).reshape(queries, FAMILIES, size)
+    totals = np.add.reduce(tables, axis=1)
+    there = np.logical_or.reduce(totals, axis=1).tolist()
+    tops = totals.argpartition(size - count, axis=1)[:, size - count :].tolist()
+    best = []
+    for table, some, top, also in zip(tables, there, tops, besides, strict=True):
+        chosen = np.array(list(dict.fromkeys((*top, *also))) if some else [], dtype=np.intp)
+        best.append(Scored(chosen, table.take(chosen, axis=1).T))
+    return best
 
 
 class _Kept(NamedTuple):

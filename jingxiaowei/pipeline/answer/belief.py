@@ -1,0 +1,102 @@
+"""What the taught leg believes of some questions, all of them in a few operations."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jingxiaowei.content.taught import FOREIGN, Taught, entry_columns, find
+from jingxiaowei.pipeline.answer.features import features_of
+from jingxiaowei.pipeline.answer.query import Query
+from jingxiaowei.pipeline.answer.vocabulary import Vocabulary
+
+_PIECES = 32  # characters of a text up to which features are looked up one by one
+_FAR = 8.0  # in logarithms: an entry so far behind the favourite is out of the question
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Belief:
+    """By column how far behind the favourite, the favourite entries, how sure of the first, how
+    sure that it is ours, and the foreign matter that comes closest, with its share: ``12348`` or
+    a kind; empty where none does."""
+
+    behind: NDArray[np.float32]
+    favourites: tuple[int, ...] = ()
+    sure: float = 0.0
+    ours: float = 1.0
+    foreign: str = ""
+    share: float = 0.0
+
+
+class Believer:
+    """The taught leg beside a library's entries."""
+
+    def __init__(self, taught: Taught, facts: Sequence[str], favourites: int) -> None:
+        """``facts``: by entry; ``favourites``: how many a belief names."""
+        self._taught = taught
+        self._vocabulary = Vocabulary(taught.vocabulary)
+        columns = entry_columns(taught, facts)
+        self._columns: list[int] = columns.tolist()
+        self._known = np.flatnonzero(columns >= 0)  # the entries that were taught
+        self._known_columns = columns[self._known]
+        foreign = [n for n, name in enumerate(taught.columns) if name.startswith(FOREIGN)]
+        self._foreign = np.array(foreign, dtype=np.intp)
+        self._matters = [taught.columns[n].removeprefix(FOREIGN) for n in foreign]
+        self._count = min(favourites, len(self._known))
+
+    def believe(self, queries: Sequence[Query]) -> list[Belief]:
+        """What the leg says of each question."""
+        count = len(queries)
+        if not self._taught.columns or not count:
+            return [Belief(np.zeros(0, dtype=np.float32))] * count
+        logs = self._taught.weigh(self._rows(queries))
+        chances = np.exp(logs)
+        totals = np.add.reduce(chances, axis=1)
+        matters, shares, ours = [""] * count, [0.0] * count, [1.0] * count
+        if len(self._foreign):
+            parts = chances.take(self._foreign, axis=1)
+            closest = parts.argmax(axis=1)
+            matters = [self._matters[n] for n in closest.tolist()]
+            shares = (parts[np.arange(count), closest] / totals).tolist()
+            ours = (1.0 - np.add.reduce(parts, axis=1, dtype=np.float64) / totals).tolist()
+        if not self._count:
+            return [
+                Belief(row, ours=our, foreign=matter, share=share)
+                for row, our, matter, share in zip(logs, ours, matters, shares, strict=True)
+            ]
+        mine = logs.take(self._known_columns, axis=1)
+        order = mine.argpartition(mine.shape[1] - self._count, axis=1)[:, -self._count :]
+        best = np.maximum.reduce(mine, axis=1)
+        sure = (np.exp(best, dtype=np.float64) / totals).tolist()
+        logs -= best[:, None]
+        favourites = [tuple(row) for row in self._known[order].tolist()]
+        return [
+            Belief(*each)
+            for each in zip(logs, favourites, sure, ours, matters, shares, strict=True)
+        ]
+
+    def behind(self, belief: Belief, entries: Sequence[int], alike: Sequence[float]) -> list[float]:
+        """0 for the favourite, down to -1; for an entry that was not taught, by its likeness."""
+        behind, columns = belief.behind, [self._columns[entry] for entry in entries]
+        if len(behind) and min(columns) >= 0:
+            return [max(back / _FAR, -1.0) for back in behind.take(columns).tolist()]
+        return [
+            max(float(behind[column]) / _FAR, -1.0)
+            if column >= 0 and len(behind)
+            else (likeness - 1.0) / 2
+            for column, likeness in zip(columns, alike, strict=True)
+        ]
+
+    def _rows(self, queries: Sequence[Query]) -> Sequence[NDArray[np.intp]]:
+        """By question, the rows of the model that it has something of."""
+        if sum([len(query.text) for query in queries]) <= _PIECES:
+            found = [self._vocabulary.rows(query.parts) for query in queries]
+            return [np.array(rows, dtype=np.intp) for rows in found]
+        keys, whose = features_of([query.parts for query in queries])
+        rows = find(self._taught.vocabulary, keys)
+        whose *= len(self._taught.vocabulary)
+        rows = np.unique((rows + whose)[rows >= 0])
+        starts = np.arange(1, len(queries)) * len(self._taught.vocabulary)
+        rows_of = np.split(rows, rows.searchsorted(starts))
+        return [rows - n * len(self._taught.vocabulary) for n, rows in enumerate(rows_of)]

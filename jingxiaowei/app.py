@@ -60,6 +60,7 @@ from jingxiaowei.services.reading import Reader
 from jingxiaowei.services.retention import Retention
 from jingxiaowei.services.roster import Roster
 from jingxiaowei.services.samples import seed
+from jingxiaowei.services.sheets_landing import Landing
 from jingxiaowei.services.signins import SignIns
 from jingxiaowei.services.turn import Turn
 from jingxiaowei.settings import Settings
@@ -89,6 +90,7 @@ class House:
     sign_ins: SignIns
     outbox: Outbox
     retention: Retention
+    lists: Landing
     turns: list[Turn]
     api: WeComApi | None = None  # the self-built app
     kf_api: WeComApi | None = None  # 微信客服, with its own secret
@@ -106,6 +108,7 @@ class House:
     def start_workers(self) -> None:
         """Start everything that works by itself."""
         self._start("listen", self.bell.listen)
+        self._start("keys", self.database.watch_keys)
         self._start("outbox", self.outbox.run)
         self._start("media", self.media.run)
         self._start("reading", self.reading.run)
@@ -114,6 +117,7 @@ class House:
         self._start("content", self.content.watch)
         self._start("retention", self.retention.run)
         self._start("erasure", self.files.erasure.run)
+        self._start("lists", self.lists.run)
         for i, turn in enumerate(self.turns):
             self._start(f"turn-{i}", turn.run)
         if self.puller is not None:
@@ -163,7 +167,9 @@ async def open_house(settings: Settings, upgrade: bool | None = None) -> AsyncIt
     try:
         if settings.demo if upgrade is None else upgrade:
             await database.upgrade()
-        await database.open(settings.secret_key.get_secret_value())
+        await database.open(
+            settings.secret_key.get_secret_value(), settings.secret_key_old.get_secret_value()
+        )
         async with aiohttp.ClientSession(
             timeout=timeout, connector=aiohttp.TCPConnector(limit=100)
         ) as session:
@@ -229,6 +235,7 @@ def _wire(settings: Settings, database: Database, session: aiohttp.ClientSession
         SignIns(database, officers, audit),
         Outbox(database, bell, senders),
         Retention(database, audit, media, files.reviews, files.erasure),
+        Landing(database, audit, officers, files.suggestions, content, settings.wecom_corp_id),
         turns,
         api,
         kf_api,
@@ -330,7 +337,8 @@ async def running(settings: Settings) -> AsyncIterator[tuple[House, str]]:
                     f"({error.strerror}): choose another JXW_PORT"
                 ) from None
             port = runner.addresses[0][1]
-            yield house, f"http://{settings.host}:{port}"
+            host = f"[{settings.host}]" if ":" in settings.host else settings.host
+            yield house, f"http://{host}:{port}"
         finally:
             await runner.cleanup()
             await house.stop_workers()
@@ -377,7 +385,10 @@ def serve(settings: Settings) -> None:
             else:
                 print(f"  值班工作台  {address}/console/", flush=True)
             if house.puller is None:
-                print("  企业微信    未连接，见 README", flush=True)
+                lacking = "、".join(settings.wecom_missing)
+                begun = len(settings.wecom_missing) < len(settings.wecom_values)
+                why = f"还缺 {lacking}" if begun else "见 README"
+                print(f"  企业微信    未连接，{why}", flush=True)
             else:
                 print(f"  企业微信    回调地址填 <您的域名>{callback.PATH}", flush=True)
             await _until_told()

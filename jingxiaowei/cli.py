@@ -10,7 +10,7 @@ from typing import Annotated, TypeVar
 
 import typer
 
-from jingxiaowei import __version__, cli_mirror, cli_sheets
+from jingxiaowei import __version__, cli_keys, cli_mirror, cli_sheets
 from jingxiaowei.errors import JingxiaoweiError
 from jingxiaowei.settings import load_settings
 
@@ -27,7 +27,9 @@ duty = typer.Typer(help="值班表。", no_args_is_help=True)
 audit = typer.Typer(help="操作留痕。", no_args_is_help=True)
 resident = typer.Typer(help="居民档案。", no_args_is_help=True)
 tags = typer.Typer(help="标签。", no_args_is_help=True)
+key = typer.Typer(help="数据密钥。", no_args_is_help=True)
 cli.add_typer(db, name="db")
+cli.add_typer(key, name="key")
 cli.add_typer(officer, name="officer")
 cli.add_typer(duty, name="duty")
 cli.add_typer(audit, name="audit")
@@ -311,6 +313,7 @@ def resident_erase(
 
 cli_sheets.add_commands(resident, _with_house)
 cli_mirror.add_commands(tags, _with_house)
+cli_keys.add_commands(key, _with_house)
 
 
 def main() -> None:

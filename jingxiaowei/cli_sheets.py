@@ -133,6 +133,8 @@ async def _import(
     officer = await _signed(house, account, password) if account else None
     sheets = await _sheets(house)
     refusals: list[Refusal] = []
+    if apply:
+        await sheets.landing.finish_left(datetime.now(UTC))  # one that was broken off
     with shown_progress() as progress:
         went = await sheets.importing.run(
             path,
@@ -154,6 +156,8 @@ async def _import(
     typer.echo(went.tally.words())
     if went.applied:
         typer.echo("已导入。")
+        if went.overtaken:
+            typer.echo(f"有 {went.overtaken} 项没有记：期间有人改了这些居民的标签，以那个为准。")
     elif not apply:
         typer.echo("只核对，没有导入。要导入，加 --apply --officer 账号。")
     elif went.tally.good:
@@ -178,6 +182,5 @@ async def _sheets(house: "House") -> "SheetHouse":
         house.audit,
         house.officers,
         house.content.library,
-        house.settings.data_dir,
         house.settings.wecom_corp_id,
     )

@@ -4,7 +4,10 @@
 ``production`` refuses to start while a secret is missing or still the example's.
 """
 
+import difflib
 import ipaddress
+import logging
+import os
 import re
 import secrets
 from enum import StrEnum
@@ -17,7 +20,14 @@ from jingxiaowei.errors import SettingsError
 
 PACKAGE = Path(__file__).parent
 EXAMPLE_PREFIX = "change-me"
+ENV_FILE = ".env"
+_ENV_ENCODING = "utf-8-sig"  # some editors put a mark before the first line
+_ADDRESS = re.compile(r"https?://[^\s/]+\S*")
+_GIVEN = re.compile(r"^\s*(?:export\s+)?(JXW_\w+)\s*=", re.MULTILINE | re.IGNORECASE)
 _AES_KEY = re.compile(r"[A-Za-z0-9]{43}")
+
+
+log = logging.getLogger(__name__)
 
 
 class Mode(StrEnum):
@@ -29,7 +39,12 @@ class Settings(BaseSettings):
     """The settings, named as in ``.env.example`` without the ``JXW_`` prefix."""
 
     model_config = SettingsConfigDict(
-        env_prefix="JXW_", env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True
+        env_prefix="JXW_",
+        env_file=ENV_FILE,
+        env_file_encoding=_ENV_ENCODING,
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
     )
 
     mode: Mode = Mode.DEMO
@@ -37,6 +52,7 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: int = Field(8080, ge=0, le=65535)
     secret_key: SecretStr = SecretStr("")
+    secret_key_old: SecretStr = SecretStr("")
     data_dir: Path = Path("data")
     unit_name: str = "海盐县公安局"
     chat_enabled: bool = False
@@ -91,6 +107,22 @@ class Settings(BaseSettings):
         return bool(self.wecom_corp_id and self.wecom_token.get_secret_value())
 
     @property
+    def wecom_missing(self) -> list[str]:
+        """What an account that is begun still lacks, by the settings' names."""
+        return [name for name, value in self.wecom_values.items() if not value]
+
+    @property
+    def wecom_values(self) -> dict[str, str]:
+        """What every connection to WeCom needs, by the settings' names."""
+        return {
+            "JXW_WECOM_CORP_ID": self.wecom_corp_id,
+            "JXW_WECOM_AGENT_ID": self.wecom_agent_id,
+            "JXW_WECOM_SECRET": self.wecom_secret.get_secret_value(),
+            "JXW_WECOM_TOKEN": self.wecom_token.get_secret_value(),
+            "JXW_WECOM_AES_KEY": self.wecom_aes_key.get_secret_value(),
+        }
+
+    @property
     def chat_open(self) -> bool:
         """Whether residents may use the chat page in the browser."""
         return self.demo or self.chat_enabled
@@ -125,18 +157,13 @@ def _demo_secret(data_dir: Path) -> str:
 
 
 def _require_production(settings: Settings) -> None:
-    wanted = {
-        "JXW_SECRET_KEY": settings.secret_key.get_secret_value(),
-        "JXW_WECOM_CORP_ID": settings.wecom_corp_id,
-        "JXW_WECOM_AGENT_ID": settings.wecom_agent_id,
-        "JXW_WECOM_SECRET": settings.wecom_secret.get_secret_value(),
-        "JXW_WECOM_TOKEN": settings.wecom_token.get_secret_value(),
-        "JXW_WECOM_AES_KEY": settings.wecom_aes_key.get_secret_value(),
-    }
+    secret = settings.secret_key.get_secret_value()
+    wanted = {"JXW_SECRET_KEY": secret} | settings.wecom_values
     missing = [name for name, value in wanted.items() if not value]
     if missing:
         raise SettingsError(f"production mode needs {', '.join(missing)}: set them in .env")
     optional = {
+        "JXW_SECRET_KEY_OLD": settings.secret_key_old.get_secret_value(),
         "JXW_WECOM_KF_SECRET": settings.wecom_kf_secret.get_secret_value(),
         "JXW_METRICS_TOKEN": settings.metrics_token.get_secret_value(),
     }
@@ -146,8 +173,34 @@ def _require_production(settings: Settings) -> None:
         raise SettingsError(
             f"{', '.join(example)} still stands at its example: put your own value into .env"
         )
-    if len(wanted["JXW_SECRET_KEY"]) < 32:
+    if len(secret) < 32:
         raise SettingsError("JXW_SECRET_KEY is shorter than 32 characters: make a longer one")
+
+
+def _require_form(settings: Settings) -> None:
+    """What WeCom and officers' phones would stumble over much later."""
+    addresses = {
+        "JXW_PUBLIC_URL": settings.public_url,
+        "JXW_WECOM_API_BASE": settings.wecom_api_base,
+    }
+    for name, value in addresses.items():
+        if value and not _ADDRESS.fullmatch(value):
+            raise SettingsError(f"{name} is no address: it begins with https:// or http://")
+    agent = settings.wecom_agent_id
+    if agent and not agent.startswith(EXAMPLE_PREFIX) and not agent.isdecimal():
+        raise SettingsError("JXW_WECOM_AGENT_ID is not the number that WeCom shows as AgentId")
+
+
+def _note_misspelt() -> None:
+    """Tell of a name that no setting has and that looks like one: it would be passed over."""
+    known = {"JXW_" + name.upper() for name in Settings.model_fields}
+    file = Path(ENV_FILE)
+    written = file.read_text(encoding=_ENV_ENCODING) if file.is_file() else ""
+    given = {name.upper() for name in (*os.environ, *_GIVEN.findall(written))}
+    for name in sorted(given - known):
+        near = difflib.get_close_matches(name, known, 1, 0.85) if name.startswith("JXW_") else []
+        if near:
+            log.warning("%s is no setting and is passed over; is %s meant?", name, near[0])
 
 
 def load_settings(**overrides: object) -> Settings:
@@ -162,6 +215,10 @@ def load_settings(**overrides: object) -> Settings:
         first = error.errors()[0]
         name = "JXW_" + "_".join(str(part) for part in first["loc"]).upper()
         raise SettingsError(f"{name} cannot be used: {first['msg']}") from None
+    except UnicodeDecodeError:
+        raise SettingsError(f"{ENV_FILE} is not written in UTF-8: save it again as UTF-8") from None
+    _note_misspelt()
+    _require_form(settings)
     aes_key = settings.wecom_aes_key.get_secret_value()
     if aes_key and not aes_key.startswith(EXAMPLE_PREFIX) and not _AES_KEY.fullmatch(aes_key):
         raise SettingsError("JXW_WECOM_AES_KEY is not the 43 letters and digits that WeCom shows")

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 from aiohttp import web_app
 from pydantic import SecretStr
@@ -18,6 +19,12 @@ from jingxiaowei.services.curation import Curator
 from jingxiaowei.services.kept import NAME
 from jingxiaowei.settings import Settings
 from jingxiaowei.store.engine import Database
+from tests import dialects
+
+dialects.share()
+# A busy machine is no fault of what is tested.
+hypothesis.settings.register_profile("ours", deadline=None)
+hypothesis.settings.load_profile("ours")
 
 ROOT = Path(__file__).parent.parent
 SECRET = "a secret for the tests, long enough for production"
@@ -160,9 +167,14 @@ def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """A migrated database of each kind, with nothing in it."""
-    if request.param == "sqlite":
-        shutil.copyfile(request.getfixturevalue("sqlite_template"), tmp_path / "test.db")
-        return f"sqlite+aiosqlite:///{tmp_path}/test.db"
+    return migrated_url(request, request.param, tmp_path)
+
+
+def migrated_url(request: pytest.FixtureRequest, kind: str, folder: Path) -> str:
+    """A migrated database with nothing in it; SQLite's file lies in the folder."""
+    if kind == "sqlite":
+        shutil.copyfile(request.getfixturevalue("sqlite_template"), folder / "test.db")
+        return f"sqlite+aiosqlite:///{folder}/test.db"
     template = request.getfixturevalue("postgres_template")
     return _emptied(request.getfixturevalue("postgres"), "emptied", template)
 

@@ -11,6 +11,7 @@ from jingxiaowei.services.alerts_rows import Row
 from jingxiaowei.services.alerts_verdicts import FINDINGS
 from jingxiaowei.services.alerts_words import VERDICTS
 from jingxiaowei.services.officers import Signed
+from jingxiaowei.services.tickets import Tickets
 from jingxiaowei.store.alert_tables import AlertVerdict
 
 REASON_CHARACTERS = 100
@@ -32,8 +33,9 @@ SAID = {
 
 
 class AlertPages:
-    def __init__(self, alerts: AlertHouse) -> None:
+    def __init__(self, alerts: AlertHouse, tickets: Tickets) -> None:
         self._alerts = alerts
+        self._tickets = tickets
 
     async def today(self, request: web.Request) -> web.Response:
         """今天."""
@@ -45,15 +47,17 @@ class AlertPages:
         context = {
             "undo": closed if closed.isascii() and closed.isdecimal() else "",
             "last": await self._alerts.book.last_closed(now) if not rows else None,
+            "pressing": await self._tickets.pressing(officer, now),
             "may": _may(officer),
         }
         return render(request, "today.html", _log(rows) | context)
 
     async def log(self, request: web.Request) -> web.Response:
         """The log alone, for a page that is open already."""
-        officer = officer_of(request)
-        rows = await self._alerts.book.today(officer, datetime.now(UTC), glance=True)
-        return render(request, "log.html", _log(rows))
+        officer, now = officer_of(request), datetime.now(UTC)
+        rows = await self._alerts.book.today(officer, now, glance=True)
+        pressing = await self._tickets.pressing(officer, now)
+        return render(request, "log.html", _log(rows) | {"pressing": pressing})
 
     async def review(self, request: web.Request) -> web.Response:
         """One alert."""

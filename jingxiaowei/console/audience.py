@@ -37,7 +37,7 @@ class AudiencePages:
         return await self._show(request, "")
 
     async def ask(self, request: web.Request) -> web.Response:
-        """看人数, 这位在不在, 存下来: one form, three buttons."""
+        """看人数, 再按标签大项分, 这位在不在, 存下来: one form, four buttons."""
         form = await request.post()
         text = " ".join(str(form.get("expression", "")).split())[: _LONGEST + 1]
         whom = str(form.get("whom", "")).strip()[:40]
@@ -53,7 +53,9 @@ class AudiencePages:
                 name = str(form.get("name", ""))
                 await audiences.save(officer, name, text, now)
                 return await self._show(request, text, said=f"存为“{name.strip()}”。")
-            return await self._show(request, text, count=await audiences.count(officer, text, now))
+            grouped = what == "groups"
+            count = await audiences.count(officer, text, now, grouped=grouped)
+            return await self._show(request, text, count=count, grouped=grouped)
         except AudienceError as error:
             return await self._show(request, text, fault=str(error), at=error.position, status=400)
         except TagRefusedError as refusal:
@@ -72,6 +74,7 @@ class AudiencePages:
         at: int | None = None,
         said: str = "",
         count: Count | None = None,
+        grouped: bool = False,
         whom: str = "",
         holds: bool | None = None,
         lines: tuple[Line, ...] = (),
@@ -86,6 +89,7 @@ class AudiencePages:
             "said": said,
             "count": count,
             "charts": _charts(count, areas, self._desk.taxonomy) if count else (),
+            "grouped": grouped,
             "smallest": SMALLEST,
             "whom": whom,
             "holds": holds,

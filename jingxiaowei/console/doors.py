@@ -30,7 +30,7 @@ def make_console(
     app = web.Application(middlewares=[guard.middleware()], client_max_size=64 * 1024)
     set_up(app, settings)
     entrance = Entrance(sign_ins, guard)
-    pages, steps = AlertPages(alerts), AlertSteps(alerts)
+    pages, steps = AlertPages(alerts, desk.tickets), AlertSteps(alerts)
     streams = Streams(bell, sign_ins)
     app.add_routes(
         [

@@ -7,7 +7,9 @@ from datetime import UTC, datetime
 from urllib.parse import quote, urlsplit
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Handler, Middleware
+from aiohttp.web_protocol import RequestPayloadError
 
 from jingxiaowei.console.pages import CSRF, OFFICER, ROOT, render
 from jingxiaowei.errors import PermissionDeniedError
@@ -20,6 +22,8 @@ from jingxiaowei.services.tickets import TicketConflictError, TicketMissingError
 COOKIE = "jxw_console"
 _MISSING = (AlertMissingError, QuestionMissingError, TicketMissingError)
 _CONFLICTS = (AlertConflictError, TagRefusedError, TicketConflictError)
+# What reading a form raises where it is no form, or not packed or written as it says.
+_UNREADABLE = (ValueError, LookupError, HttpProcessingError, RequestPayloadError)
 _OPEN = ("/console/sign-in", "/console/enter", "/console/static/")
 _SUBJECT = re.compile(
     rf"{ROOT}/(?:residents/[0-9a-f]{{32}}(?:/tag$|/merge$)?|(?:tickets|alerts)/\d+)"
@@ -41,8 +45,10 @@ class Guard:
 
         @web.middleware
         async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
-            if request.method == "POST" and not _own_page(request):
-                return _refusal(request, 403, "这一步不是从本页来的，没有做。请刷新再试。")
+            if request.method == "POST":
+                refused = await _refuse_form(request)
+                if refused is not None:
+                    return refused
             if not request.path.startswith(_OPEN):
                 sent_away = await self._admit(request)
                 if sent_away is not None:
@@ -55,6 +61,10 @@ class Guard:
                 return _refusal(request, 404, str(refusal))
             except _CONFLICTS as refusal:
                 return _refusal(request, 409, str(refusal))
+            except web.HTTPNotFound:
+                if OFFICER not in request:
+                    raise
+                return _refusal(request, 404, "没有这一页。请从上面的菜单进。")
 
         return guard
 
@@ -93,6 +103,19 @@ class Guard:
         )
 
 
+async def _refuse_form(request: web.Request) -> web.Response | None:
+    """Say no to a form that is not ours or cannot be read; a good one is read, once for all."""
+    if not _own_page(request):
+        return _refusal(request, 403, "这一步不是从本页来的，没有做。请刷新再试。")
+    try:
+        await request.post()
+    except web.HTTPRequestEntityTooLarge:
+        return _refusal(request, 413, "写得太长，没有存。退回上一页，写的还在，缩短再试。")
+    except _UNREADABLE:
+        return _refusal(request, 400, "没看懂发来的内容，这一步没有做。请刷新再试。")
+    return None
+
+
 def _own_page(request: web.Request) -> bool:
     """Whether a page of ours sent this. A client that says neither is no browser of today."""
     site = request.headers.get("Sec-Fetch-Site")
@@ -117,7 +140,8 @@ def _left(request: web.Request) -> str:
 
 
 def _refusal(request: web.Request, status: int, text: str) -> web.Response:
-    return render(request, "refused.html", {"text": text}, status)
+    heading = "这一步没有做" if request.method == "POST" else "这一页看不了"
+    return render(request, "refused.html", {"text": text, "heading": heading}, status)
 
 
 def safe_path(path: str) -> str:

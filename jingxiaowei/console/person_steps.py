@@ -30,20 +30,25 @@ class PersonSteps:
         self._desk = desk
 
     async def contact(self, request: web.Request) -> web.StreamResponse:
-        """记联系方式."""
+        """记联系方式, or 去掉 one that was noted wrongly."""
         form = await request.post()
         try:
             kind = ContactKind(str(form.get("kind", "")))
         except ValueError:
             return await self._refused(request, TagRefusedError("先选记哪一样。"))
-        value = str(form.get("value", ""))[:_FIELD]
+        value, files = str(form.get("value", ""))[:_FIELD], self._desk.files.files
+        officer, whom, now = officer_of(request), resident_id(request), datetime.now(UTC)
+        wrong = str(form.get("what", "")) == "remove"
         try:
-            await self._desk.files.files.note_contact(
-                officer_of(request), resident_id(request), kind, value, datetime.now(UTC)
-            )
+            if wrong:
+                why = str(form.get("why", ""))[:_FIELD]
+                await files.remove_contact(officer, whom, kind, value, why, now)
+            else:
+                await files.note_contact(officer, whom, kind, value, now)
         except TagRefusedError as refusal:
             return await self._refused(request, refusal, contact=value)
-        raise web.HTTPSeeOther(self._file(request, code_of(form), "contact"))
+        done = "uncontact" if wrong else "contact"
+        raise web.HTTPSeeOther(self._file(request, code_of(form), done))
 
     async def place(self, request: web.Request) -> web.StreamResponse:
         """Into an area, to a responsible officer."""

@@ -1,6 +1,6 @@
 """What an admin's files must fulfil beyond their schema: every problem, each at its line."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from datetime import date
 
 import chinese_calendar
@@ -106,9 +106,23 @@ def check_library(library: Library, shelf: Shelf, today: date) -> list[Problem]:
     _check_calendar(shelf, today)
     check_scams(library.scams, shelf)
     check_rights(library, shelf)
-    facts = {entry.fact for entry in library.entries}
-    check_tags(library.taxonomy, library.forbidden, facts, shelf)
+    check_tags(library.taxonomy, library.forbidden, known_facts(library, shelf), shelf)
     return sorted(set(shelf.problems))
+
+
+class _Any:
+    def __contains__(self, _fact: object) -> bool:
+        return True
+
+
+def known_facts(library: Library, shelf: Shelf) -> Container[str]:
+    """The fact codes that the rest of the content may name.
+
+    While a file cannot be read, any: what it holds is not missing, and one fault is told of once.
+    """
+    if any(problem.level is Level.ERROR for problem in shelf.problems):
+        return _Any()
+    return {entry.fact for entry in library.entries}
 
 
 def _texts(entry: FaqEntry) -> Iterator[tuple[tuple[str, ...], str]]:

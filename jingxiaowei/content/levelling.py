@@ -10,9 +10,11 @@ import importlib.util
 import json
 import re
 import unicodedata
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache, lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 import daachorse
 import numpy as np
@@ -217,28 +219,26 @@ class Leveller:
 
     def _repairs(self, text: str, codes: Codes) -> Repairs:
         """Words that only sound right: where they stand, and what they are meant to be."""
-        sounds = self._sound.take(codes, mode="clip")
+        sounds = self._sound.take(codes, mode="clip").tobytes().decode("utf-32-le")
         spelled = [run for run in _LATIN.finditer(text) if self._spell(run[0])]
         if spelled:
-            return self._repairs_with_pinyin(text, *self._with_pinyin(text, sounds, spelled))
+            return self._repairs_with_pinyin(text, self._with_pinyin(sounds, spelled))
         repairs = []
-        for start, end, index in self._heard.find(sounds.tobytes().decode("utf-32-le")):
+        for start, end, index in self._heard.find(sounds):
             written = text[start:end]
             if written != self._words[index] and not self._meant(text, written, start):
                 repairs.append((start, end, self._words[index]))
         return repairs
 
-    def _repairs_with_pinyin(
-        self, text: str, spans: list[tuple[int, int]], sounds: Codes
-    ) -> Repairs:
+    def _repairs_with_pinyin(self, text: str, spoken: "_Spoken") -> Repairs:
         """The same where a sound may be several letters."""
         repairs = []
-        for start, end, index in self._heard.find(sounds.tobytes().decode("utf-32-le")):
-            first, last = spans[start][0], spans[end - 1][1]
+        for start, end, index in self._heard.find(spoken.sounds):
+            first, last = spoken.span(start)[0], spoken.span(end - 1)[1]
             written = text[first:last]
             if written != self._words[index] and not self._meant(text, written, first):
                 repairs.append((first, last, self._words[index]))
-        repairs += self._lone_pinyin(text, spans, repairs)
+        repairs += self._lone_pinyin(text, spoken.spans, repairs)
         return sorted(repairs)
 
     def _meant(self, text: str, written: str, start: int) -> bool:
@@ -248,26 +248,25 @@ class Leveller:
         around = text[max(0, start - 4) : start + len(written) + 4]
         return not any(phrase in around for phrase in self._taken)
 
-    def _with_pinyin(
-        self, text: str, sounds: Codes, spelled: Iterable[re.Match[str]]
-    ) -> tuple[list[tuple[int, int]], Codes]:
+    def _with_pinyin(self, sounds: str, spelled: Iterable[re.Match[str]]) -> "_Spoken":
         """The sounds with each run of letters that can be pinyin read as syllables."""
+        parts: list[str] = []
+        places: list[int] = []
         spans: list[tuple[int, int]] = []
-        merged: list[int] = []
-        plain = sounds.tolist()
-        at = 0
+        at = size = 0
         for run in spelled:
-            spans += [(i, i + 1) for i in range(at, run.start())]
-            merged += plain[at : run.start()]
-            place = run.start()
+            start = run.start()
+            parts.append(sounds[at:start])
+            size += start - at
             for syllable in self._spell(run[0]):
-                spans.append((place, place + len(syllable)))
-                merged.append(self._syllables[syllable])
-                place += len(syllable)
+                places.append(size)
+                spans.append((start, start + len(syllable)))
+                parts.append(chr(self._syllables[syllable]))
+                size += 1
+                start += len(syllable)
             at = run.end()
-        spans += [(i, i + 1) for i in range(at, len(text))]
-        merged += plain[at:]
-        return spans, np.array(merged, dtype=np.uint32)
+        parts.append(sounds[at:])
+        return _Spoken("".join(parts), places, spans)
 
     def _syllables_of(self, run: str) -> list[str]:
         """A run of letters as pinyin syllables, as few as can be; none if it is no pinyin."""
@@ -297,6 +296,24 @@ class Leveller:
                 right.isascii() and right.isalpha()
             ):
                 yield start, end, char
+
+
+class _Spoken(NamedTuple):
+    """The sounds of a text some of whose syllables are letters: where those stand among the
+    sounds, and where in the text."""
+
+    sounds: str
+    places: list[int]
+    spans: list[tuple[int, int]]
+
+    def span(self, place: int) -> tuple[int, int]:
+        """Where in the text a sound is written."""
+        before = bisect_right(self.places, place) - 1
+        if before < 0:
+            return place, place + 1
+        start, end = self.spans[before]
+        after = place - self.places[before]
+        return (end + after - 1, end + after) if after else (start, end)
 
 
 def _decimal_points(codes: Codes) -> Codes:

@@ -50,7 +50,8 @@ class Question:
     """A question, the facts of which any answers it, and how it is put.
 
     One that is not ours has no facts, but a ``kind``, and perhaps the number to point to. A
-    follow-up has the question that began its conversation as its ``root``.
+    follow-up has the question ``before`` it, and as its ``root`` the one that began its
+    conversation.
     """
 
     text: str
@@ -59,6 +60,7 @@ class Question:
     kind: str = ""
     signpost: str = ""
     root: str = ""
+    before: str = ""
 
     @property
     def fold(self) -> int:
@@ -97,15 +99,17 @@ class Practice:
         return [(turns, fold) for turns, fold in folds if fold >= _EXAM_DIALOGUES]
 
     def follow_ups(self) -> list[Question]:
-        """The other conversations' follow-ups, each read on from the question it follows."""
+        """The other conversations' follow-ups, each after the question it follows."""
         found = []
         for turns, _ in self.taught_dialogues():
             before = ""
             for turn in turns:
-                if turn.kind in LEANING and before and turn.facts:
-                    read_on = f"{before}，{turn.text}"
-                    found.append(Question(read_on, turn.facts, "turn", root=turns[0].text))
-                elif turn.facts:
+                if not turn.facts:
+                    continue
+                if before and turn.kind != "correction":  # which says what is not meant
+                    root = turns[0].text
+                    found.append(Question(turn.text, turn.facts, "turn", root=root, before=before))
+                if turn.kind not in LEANING or not before:
                     before = turn.text
         return found
 
@@ -114,7 +118,8 @@ def read_practice(settings: Settings, shelf: Shelf, facts: Container[str]) -> Pr
     """Read the folder; what is wrong goes on the shelf, at its line.
 
     Args:
-        facts: the fact codes that exist; an unknown one is an error.
+        facts: the fact codes that exist. What is asked about another is left out with a warning:
+            entries come and go, and a county that writes its own may lack a shipped one.
     """
     questions: list[Question] = []
     dialogues: list[tuple[Turn, ...]] = []
@@ -129,8 +134,9 @@ def read_practice(settings: Settings, shelf: Shelf, facts: Container[str]) -> Pr
                 dialogue = parse(shelf, doc, (i,), item, _Dialogue)
                 if dialogue is not None:
                     named = (fact for turn in dialogue.turns for fact in turn.facts)
-                    _check_facts(shelf, doc, (i,), named, facts)
-                    dialogues.append(tuple(Turn(t.says, t.facts, t.kind) for t in dialogue.turns))
+                    if _all_known(shelf, doc, (i,), named, facts):
+                        turns = (Turn(t.says, t.facts, t.kind) for t in dialogue.turns)
+                        dialogues.append(tuple(turns))
             elif "kind" in keys:
                 outside = parse(shelf, doc, (i,), item, _Elsewhere)
                 if outside is not None:
@@ -140,8 +146,7 @@ def read_practice(settings: Settings, shelf: Shelf, facts: Container[str]) -> Pr
                     ]
             else:
                 asked = parse(shelf, doc, (i,), item, _Asked)
-                if asked is not None:
-                    _check_facts(shelf, doc, (i, "facts"), asked.facts, facts)
+                if asked is not None and _all_known(shelf, doc, (i, "facts"), asked.facts, facts):
                     questions += [Question(text, asked.facts, asked.voice) for text in asked.says]
             for j, text in enumerate(keys.get("says") or ()):
                 key = compact(str(text))
@@ -151,13 +156,15 @@ def read_practice(settings: Settings, shelf: Shelf, facts: Container[str]) -> Pr
     return Practice(tuple(questions), tuple(dialogues))
 
 
-def _check_facts(
+def _all_known(
     shelf: Shelf,
     doc: Document,
     path: tuple[str | int, ...],
     named: Iterable[str],
     facts: Container[str],
-) -> None:
-    for fact in named:
-        if fact not in facts:
-            shelf.error(doc, path, f"没有事实编号“{fact}”的条目")
+) -> bool:
+    unknown = sorted({fact for fact in named if fact not in facts})
+    for fact in unknown:
+        text = f"没有事实编号“{fact}”的问答，这道练习题不用"
+        shelf.add(doc, path, Level.WARNING, text)
+    return not unknown

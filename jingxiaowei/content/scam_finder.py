@@ -10,6 +10,7 @@ import sys
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
+from itertools import pairwise
 from typing import NamedTuple
 
 import daachorse
@@ -49,6 +50,7 @@ class _Pattern(NamedTuple):
 
     owner: int  # the rule's place
     first: int
+    forks: bool  # whether two words of the first piece can begin at one place
     rest: tuple[tuple[int, int], ...]  # each further piece with the gap before it
     needed: tuple[int, ...]  # those but the anchor that no single character can make
     beside: tuple[_Beside, ...]  # what must stand around the anchor
@@ -105,6 +107,7 @@ class Finder:
         return pieces[anchor], _Pattern(
             owner,
             pieces[0],
+            _forks(parts[0]),
             tuple(zip(pieces[1:], gaps[1:], strict=True)),
             tuple(p for p in pieces if p != pieces[anchor] and self._chars[p] is None),
             tuple(self._beside(parts, pieces, gaps, anchor)),
@@ -214,20 +217,18 @@ class Finder:
         by_rule: dict[int, list[Span]] = {}
         for piece, spans in places.items():
             for pattern in self._anchored[piece]:
-                owner, _, rest, needed, beside = pattern
-                row = spans
+                owner, _, _, rest, needed, beside = pattern
                 if rest:
                     for other in needed:
                         if other not in places:
                             break
                     else:
-                        if not _possible(text, beside, spans, places):
-                            continue
-                        row = _row(text, pattern, places, self._chars)
-                        if row:
-                            by_rule[owner] = by_rule[owner] + row if owner in by_rule else row
+                        if _possible(text, beside, spans, places):
+                            row = _row(text, pattern, places, self._chars)
+                            if row:
+                                by_rule[owner] = by_rule[owner] + row if owner in by_rule else row
                     continue
-                by_rule[owner] = by_rule[owner] + row if owner in by_rule else row
+                by_rule[owner] = by_rule[owner] + spans if owner in by_rule else spans
         found = [
             (start, end, self._order[owner], owner)
             for owner, spans in by_rule.items()
@@ -282,6 +283,7 @@ def _row(
 ) -> list[Span]:
     """Where the pieces of a pattern stand in a row."""
     before, one = places.get(pattern.first, _NOWHERE), chars[pattern.first]
+    forks = pattern.forks
     for piece, gap in pattern.rest:
         after, other = places.get(piece, _NOWHERE), chars[piece]
         if one is not None:
@@ -293,18 +295,21 @@ def _row(
                     for start, _ in after
                     for match in one.finditer(text, max(start - gap - 1, 0), start)
                 ]
+        if forks and len(before) > 1:
+            before = _longest(before)
         before = _join(text, before, after, other, gap)
         if not before:
             return before
-        one = None
+        one, forks = None, False
     return before
 
 
 def _join(
     text: str, before: list[Span], after: list[Span], other: re.Pattern[str] | None, gap: int
 ) -> list[Span]:
-    """Each first span, at its longest, with the nearest second one that follows it in the same
-    sentence. ``after`` is sorted. ``other``: characters that may stand for the second one too."""
+    """Each first span with the nearest second one that follows it in the same sentence.
+
+    ``after`` is sorted. ``other``: characters that may stand for the second one too."""
     if not before or not (after or other):
         return _NOWHERE
     if other is None and len(before) == 1 and len(after) == 1:  # as it mostly is
@@ -313,7 +318,7 @@ def _join(
             return [(start, stop)]
         return _NOWHERE
     joined = []
-    for start, end in _longest(before) if len(before) > 1 else before:
+    for start, end in before:
         first, stop = end + gap + 1, 0
         place = bisect_left(after, (end,))
         while place < len(after) and (
@@ -330,13 +335,19 @@ def _join(
     return joined
 
 
-def _longest(spans: Iterable[Span]) -> Iterable[Span]:
+def _forks(part: tuple[str, ...] | str) -> bool:
+    """Whether one of the words begins another."""
+    words = () if isinstance(part, str) else sorted(part)
+    return any(other.startswith(word) for word, other in pairwise(words))
+
+
+def _longest(spans: Iterable[Span]) -> list[Span]:
     """One span for each start."""
     longest: dict[int, int] = {}
     for start, end in spans:
         if longest.get(start, 0) < end:
             longest[start] = end
-    return longest.items()
+    return list(longest.items())
 
 
 def _apart(spans: list[Span]) -> list[Span]:

@@ -20,7 +20,8 @@ _FORM_BEGINS: Mapping[str, tuple[re.Pattern[str], re.Pattern[str]]] = {
     "金额": (re.compile(f"[{_DIGITS}¥$€£hur]"), re.compile(f"[{_DIGITS}¥$€£]")),
     "账号": (
         re.compile("[0-9x零〇一二三四五六七八九]"),
-        re.compile("[0-9x零〇一二三四五六七八九]{14}"),
+        # The first one apart: a search skips quickly to what a lone class allows.
+        re.compile("[0-9x零〇一二三四五六七八九][0-9x零〇一二三四五六七八九]{13}"),
     ),
     "网址": (re.compile("[a-z0-9网]"), re.compile("[a-z网][a-z址]")),
 }

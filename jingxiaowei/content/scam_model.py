@@ -73,6 +73,7 @@ class Clue(StrEnum):
     NOT_YET = "not_yet"
     IN_PROGRESS = "in_progress"
     DONE = "done"
+    ASKED = "asked"
     REPORT = "report"
     QUESTION = "question"
     PUBLICITY = "publicity"
@@ -183,7 +184,8 @@ class PracticeGroup(_Frozen):
 
 
 class Practice(_Frozen):
-    """The practice of one scam type, or of none."""
+    """The practice of one scam type, or of none. ``exam``: never taught, only examined."""
 
     scam_type: Line
+    exam: bool = False
     groups: tuple[PracticeGroup, ...]

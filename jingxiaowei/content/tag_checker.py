@@ -1,6 +1,6 @@
 """What the tags must fulfil beyond their schema: each problem at its line."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Container, Iterator
 
 from jingxiaowei.content.normalise import compact
 from jingxiaowei.content.shelf import Shelf
@@ -21,7 +21,7 @@ BY_SYSTEM = frozenset({"quiz_done"})  # a fact that the program sees happen
 
 
 def check_tags(
-    taxonomy: Taxonomy, forbidden: Forbidden, facts: Collection[str], shelf: Shelf
+    taxonomy: Taxonomy, forbidden: Forbidden, facts: Container[str], shelf: Shelf
 ) -> None:
     """Names, references, the law's limits, the forbidden kinds, and every cue on its cases."""
     if not taxonomy.groups:
@@ -62,7 +62,7 @@ def _check_group(taxonomy: Taxonomy, group: TagGroup, shelf: Shelf) -> None:
                 say(_unknown(taxonomy, slug), "one_of", i, j)
 
 
-def _check_tag(taxonomy: Taxonomy, tag: Tag, facts: Collection[str], shelf: Shelf) -> None:
+def _check_tag(taxonomy: Taxonomy, tag: Tag, facts: Container[str], shelf: Shelf) -> None:
     def say(text: str, *path: str | int) -> None:
         shelf.report(Level.ERROR, text, "tag", tag.slug, *path)
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from pydantic import BaseModel, ConfigDict
 
@@ -68,13 +68,10 @@ class _Look:
 
 def _look(kind: ForbiddenKind) -> _Look:
     written = tuple(compact(word) for word in (*kind.words, *kind.sounds))
-    sounds = {word: _sounds(word) for word in written}
-    typed = {_spelt(heard): word for word, heard in sounds.items() if len(heard) > 1}
+    typed = {sound: word for word in written if _length(sound := _spelt(word)) > 1}
     chosen = {compact(word) for word in kind.sounds}
     heard = {
-        sound: word
-        for sound, word in typed.items()
-        if word in chosen or len(sounds[word]) >= _ALWAYS
+        sound: word for sound, word in typed.items() if word in chosen or _length(sound) >= _ALWAYS
     }
     return _Look(kind, written, heard, typed, tuple(compact(word) for word in kind.spared))
 
@@ -120,15 +117,17 @@ def _word(look: _Look, text: str) -> str:
         for english in look.kind.slugs:
             if f"_{run}".find(f"_{english}") >= 0:
                 return english
-    sound = _spelt(_sounds(text))
+    sound = _spelt(text)
     known = look.typed if latin else look.heard
     return next((word for heard, word in known.items() if heard in sound), "")
 
 
-def _sounds(text: str) -> list[int]:
-    return [int(sound) for sound in syllables.sounds(text)]
+@lru_cache(2048)  # each kind listens to the same text
+def _spelt(text: str) -> str:
+    """A text's sounds as a text in which a run of them can be looked for."""
+    return f" {' '.join(map(str, syllables.sounds(text).tolist()))} "
 
 
-def _spelt(sounds: Sequence[int]) -> str:
-    """Sounds as a text in which a run of them can be looked for."""
-    return f" {' '.join(map(str, sounds))} "
+def _length(spelt: str) -> int:
+    """How many sounds such a text has."""
+    return spelt.count(" ") - 1

@@ -42,24 +42,33 @@ class Taught:
     bias: Vector
     columns: tuple[str, ...]
 
-    def rows(self, features: Keys) -> Rows:
-        """The rows of a text's known features."""
+    def rows(self, features: Keys, weights: Vector | None = None) -> tuple[Rows, Vector | None]:
+        """The rows of a text's known features, and of their weights in the text those."""
         where = find(self.vocabulary, features)
-        return where[where >= 0]
+        known = where >= 0
+        return where[known], None if weights is None else weights[known]
 
-    def values(self, rows: Rows) -> Vector:
-        """What a text's features count, of length one together."""
+    def values(self, rows: Rows, weights: Vector | None = None) -> Vector:
+        """What a text's features count, of length one together.
+
+        ``weights``: what each counts in the text; without any, all count alike.
+        """
         values = self.rarity.take(rows)
+        if weights is not None:
+            values *= weights
         size = math.sqrt(values.dot(values))
         if size:
             values /= np.float32(size)
         return values
 
-    def weigh(self, texts: Sequence[Rows]) -> NDArray[np.float32]:
-        """Texts × columns, the logarithm of what a column has of a text; the highest has 0."""
+    def weigh(self, texts: Sequence[tuple[Rows, Vector | None]]) -> NDArray[np.float32]:
+        """Texts × columns, the logarithm of what a column has of a text; the highest has 0.
+
+        ``texts``: by text the rows of its known features, and what each counts in it.
+        """
         logs = np.empty((len(texts), len(self.columns)), dtype=np.float32)
-        for rows, row in zip(texts, logs, strict=True):
-            row[:] = self.values(rows).dot(self.weights.take(rows, axis=0))
+        for (rows, weights), row in zip(texts, logs, strict=True):
+            row[:] = self.values(rows, weights).dot(self.weights.take(rows, axis=0))
         logs *= self.scale
         logs += self.bias
         logs -= np.maximum.reduce(logs, axis=1)[:, None]

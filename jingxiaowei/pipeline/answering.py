@@ -1,6 +1,7 @@
 """From a typed question to an answer, a question back, a signpost, or "I don't know"."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import daachorse
 
@@ -16,6 +17,7 @@ from jingxiaowei.pipeline.dialogue import (
     next_topic,
     only_a_side,
     parts,
+    sides,
     understand,
 )
 from jingxiaowei.pipeline.messages import Option
@@ -76,10 +78,16 @@ class Answering:
         return self._unknown(ruling)
 
     def give(self, entry: FaqEntry, known: Known, ruling: Ruling, reading: Reading) -> Decision:
-        """An entry's answer, with the two buttons that say whether it helped."""
+        """An entry's answer, with the two buttons that say whether it helped.
+
+        多少钱 about what was just answered gets what it costs, not all of it once more.
+        """
+        same = known.topic is not None and known.topic.faq == entry.id and reading.before
+        asked = sides(self._index, reading.text) if same else ()
         return Decision(
             Kind.ANSWER,
-            self._speech.answer(entry, known.today, known.brief),
+            self._speech.sides(entry, known.today, asked)
+            or self._speech.answer(entry, known.today, known.brief),
             self._thumbs(entry, known),
             faq=entry.id,
             fact=entry.fact,
@@ -175,7 +183,7 @@ class Answering:
             (*self._options(close, known.code), Option("neither", "都不是")),
             score=ruling.candidates[0].score,
             candidates=ruling.candidates,
-            topic=next_topic("", reading, known.code),
+            topic=replace(next_topic("", reading, known.code), offered=close[0].faq),
             reasons=(*ruling.reasons, Reason("decide", "有两三条都像，先问清楚")),
         )
 

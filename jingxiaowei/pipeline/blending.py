@@ -1,9 +1,12 @@
 """A follow-up's readings, weighed against each other: by itself, read on, its thing exchanged.
 
-None is chosen outright. Each reading's entries count by how likely the reading is, so what two of
-them agree on gains; an entry that knows what is named now gains; and what was answered last gains,
-or, after a correction, loses. The weights are fitted on the practice conversations by
-``jingxiaowei evaluate --fit`` and stand in ``lexicon/judge.yaml`` under ``follow``.
+None is chosen outright. An entry counts by the product of what the readings give it, each reading
+with a power that depends on how the text looks (does it name a thing, does it lead on, is it
+short), so what two of them agree on gains; an entry that knows what is named now gains; and what
+was answered last gains, or, after a correction, loses. A question that has nothing to do with the
+one before it looks like one, too: then the reading by itself has all the power. The weights are
+fitted on the practice conversations by ``jingxiaowei evaluate --fit`` and stand in
+``lexicon/judge.yaml`` under ``follow``.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -19,8 +22,7 @@ Vector = NDArray[np.float64]
 Weights = Mapping[str, Mapping[str, float]]
 Knows = Callable[[str], Sequence[float]]
 
-_LARGEST = 8.0  # in logarithms: no entry gains or loses more than so much
-_TINY = 1e-12
+_LEAST = 0.01  # as much belief as none: what a reading does not name is not out of the question
 
 
 class Way(StrEnum):
@@ -42,13 +44,22 @@ class Hint(StrEnum):
     CORRECTED = "corrected"
     SHORT = "short"
     ASKS = "asks"
+    POINTS = "points"  # says 他, 这个, 一起: somebody or something that was named before
+
+    FULL = "full"  # names another thing, and what is to be done with it
 
 
 _LEADS = list(Hint).index(Hint.LEADS)
-SURE, SAME = "sure", "same"  # the reading's best entry: how sure, and whether it was answered last
-_TOLD = (*Hint, SURE, SAME)
-STAYS, KNOWS, KEEPS, SHARP = "stays", "knows", "keeps", "sharp"
+STAYS, KNOWS, KEEPS, WHOLE = "stays", "knows", "keeps", "whole"
 KINDS = ("object", "action", "aspect", "person")  # of concepts, in the order of their weights
+# The weights in their order: each reading's power by hint, what the last answer gains by hint,
+# what an entry gains that knows what is named, and the same once more for the last answer.
+_NAMED = {**{way.value: tuple(Hint) for way in Way}, STAYS: tuple(Hint), KNOWS: KINDS, KEEPS: KINDS}
+# That it is one of ours at all: by hint, by what each reading has together, and against it how far
+# the text alone is a matter of somebody else's.
+FOREIGN = "foreign"
+_WHOLE = (*Hint, *Way, FOREIGN)
+SIZES = tuple(len(told) for told in _NAMED.values())
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,9 +70,10 @@ class Turns:
         hints: turns × :class:`Hint`.
         scores: turns × :class:`Way` × entries, 0 for what a reading does not name.
         there: turns × ways, whether there is such a reading.
-        last: turns × entries, whether it was answered last.
+        last: turns × entries, 1 for what was answered last, less for what was only offered.
         knows: turns × entries × :data:`KINDS`, how much of what the text itself names the entry
             knows: -.5 nothing, .5 all, 0 where nothing of the kind is named.
+        foreign: by turn, how far the text alone is somebody else's matter, 0 to 1.
     """
 
     hints: Vector
@@ -69,71 +81,77 @@ class Turns:
     there: Vector
     last: Vector
     knows: Vector
+    foreign: Vector
+
+    def beliefs(self) -> Vector:
+        """Turns × ways × entries: the logarithm of what a reading gives an entry, 0 for nothing."""
+        logs: Vector = np.log(self.scores / _LEAST + 1) * self.there[:, :, None]
+        return logs
+
+    def evidence(self) -> Vector:
+        """Turns × entries × weights: what each weight is multiplied with."""
+        hints = self.hints[:, None, :]
+        read = self.beliefs()[..., None] * hints[:, None]
+        last = self.last[:, :, None]
+        return np.concatenate(
+            (*read.swapaxes(0, 1), last * hints, self.knows, last * self.knows), axis=2
+        )
+
+    def totals(self) -> Vector:
+        """Turns × (hints, ways, foreign): what tells whether the text is one of ours."""
+        return np.hstack((self.hints, self.scores.sum(axis=2), self.foreign[:, None]))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Leaning:
-    """The fitted weights.
+    """The fitted weights: of the choice between entries, and of whether it is one of them."""
 
-    Attributes:
-        ways: ways × (hints, :data:`SURE`, :data:`SAME`).
-        stays: by hint, what the entry that was answered last gains.
-        knows: by kind, what an entry gains that knows what is named.
-        keeps: the same once more for the entry that was answered last.
-        sharp: how much the differences grow.
-    """
+    choice: Vector
+    whole: Vector
 
-    ways: Vector
-    stays: Vector
-    knows: Vector
-    keeps: Vector
-    sharp: float
+    def weigh(self, turns: Turns) -> Vector:
+        """By turn, each entry's probability."""
+        odds = turns.evidence() @ self.choice
+        odds[turns.scores.max(axis=1) <= 0] = -np.inf
+        best = odds.max(axis=1, keepdims=True)
+        share = np.exp(odds - np.where(np.isfinite(best), best, 0.0))
+        share /= np.maximum(share.sum(axis=1, keepdims=True), 1e-12)
+        ours = 1 / (1 + np.exp(-turns.totals() @ self.whole))
+        weighed: Vector = share * ours[:, None]
+        return weighed
 
-    def weigh(self, turns: Turns) -> tuple[Vector, Vector]:
-        """By turn, how likely each way is, and each entry's probability."""
-        best = turns.scores.argmax(axis=2)
-        same = np.take_along_axis(turns.last, best, axis=1) * (turns.scores.max(axis=2) > 0)
-        count = len(Hint)
-        likely = turns.hints @ self.ways[:, :count].T
-        likely += self.ways[:, count] * turns.scores.max(axis=2) + self.ways[:, count + 1] * same
-        likely = np.exp(likely - likely.max(axis=1, keepdims=True)) * turns.there
-        likely /= likely.sum(axis=1, keepdims=True)
-        mixed = np.einsum("tw,twe->te", likely, turns.scores)
-        keeps = (turns.hints @ self.stays)[:, None] + turns.knows @ self.keeps
-        gain = np.clip(keeps * turns.last + turns.knows @ self.knows, -_LARGEST, _LARGEST)
-        weighed = mixed ** (1 + self.sharp) * np.exp(gain)
-        weighed /= np.maximum(weighed.sum(axis=1, keepdims=True), _TINY)
-        # What all of them have together, that it is one of ours, stays as it is.
-        weighed *= mixed.sum(axis=1, keepdims=True)
-        return likely, weighed
+    def told(self, turns: Turns) -> Vector:
+        """Turns × ways × entries: how much of an entry's weight is from a reading."""
+        powers = turns.hints @ self.choice[: len(Way) * len(Hint)].reshape(len(Way), -1).T
+        told: Vector = powers[:, :, None] * turns.beliefs()
+        return told
 
 
 def leaning(weights: Weights) -> Leaning:
     """The weights of ``judge.yaml``; without any, all readings are alike."""
-    ways = [[weights.get(way, {}).get(told, 0.0) for told in _TOLD] for way in Way]
-    stays = [weights.get(STAYS, {}).get(hint, 0.0) for hint in Hint]
-    knows, keeps = ([weights.get(n, {}).get(kind, 0.0) for kind in KINDS] for n in (KNOWS, KEEPS))
-    sharp = weights.get(SHARP, {}).get(Hint.ALWAYS, 0.0)
-    return Leaning(np.array(ways), np.array(stays), np.array(knows), np.array(keeps), sharp)
+    if not weights:
+        weights = {
+            **{way.value: {Hint.ALWAYS.value: 1.0} for way in Way},
+            WHOLE: {Way.ALONE.value: 2.0, Way.CARRIED.value: 2.0},
+        }
+    choice = [weights.get(n, {}).get(hint, 0.0) for n, told in _NAMED.items() for hint in told]
+    whole = [weights.get(WHOLE, {}).get(told, 0.0) for told in _WHOLE]
+    return Leaning(np.array(choice), np.array(whole))
 
 
 def as_weights(fitted: Leaning) -> Weights:
     """The weights as they are stored."""
-    named: dict[str, Mapping[str, float]] = {
-        way.value: {str(told): float(weight) for told, weight in zip(_TOLD, row, strict=True)}
-        for way, row in zip(Way, fitted.ways, strict=True)
+    rows = np.split(fitted.choice, np.cumsum(SIZES)[:-1])
+    named = {
+        name: {str(hint): float(weight) for hint, weight in zip(told, row, strict=True)}
+        for (name, told), row in zip(_NAMED.items(), rows, strict=True)
     }
-    named[STAYS] = {
-        hint.value: float(weight) for hint, weight in zip(Hint, fitted.stays, strict=True)
-    }
-    for name, row in ((KNOWS, fitted.knows), (KEEPS, fitted.keeps)):
-        named[name] = {kind: float(weight) for kind, weight in zip(KINDS, row, strict=True)}
-    named[SHARP] = {Hint.ALWAYS.value: fitted.sharp}
+    named[WHOLE] = {str(told): float(w) for told, w in zip(_WHOLE, fitted.whole, strict=True)}
     return named
 
 
 def as_turns(
-    hints: Vector, read: Mapping[Way, Ruling], last: str, knows: Knows
+    hints: Vector, read: Mapping[Way, Ruling], last: Mapping[str, float], knows: Knows
 ) -> tuple[Turns, list[str]]:
     """One turn as numbers, and its entries' ids in their places."""
     faqs = list(dict.fromkeys(c.faq for ruling in read.values() for c in ruling.candidates)) or [""]
@@ -145,33 +163,36 @@ def as_turns(
             there[0, number] = 1.0
             for one in read[way].candidates:
                 scores[0, number, places[one.faq]] = one.score
-    before = np.array([[float(faq == last) for faq in faqs]])
+    before = np.array([[last.get(faq, 0.0) for faq in faqs]])
     known = np.array([[knows(faq) if faq else [0.0] * len(KINDS) for faq in faqs]])
-    return Turns(hints[None, :], scores, there, before, known), faqs
+    foreign = np.array([read[Way.ALONE].belief])
+    return Turns(hints[None, :], scores, there, before, known, foreign), faqs
 
 
 def blend(
-    weights: Leaning, hints: Vector, read: Mapping[Way, Ruling], last: str, knows: Knows
+    weights: Leaning,
+    hints: Vector,
+    read: Mapping[Way, Ruling],
+    last: Mapping[str, float],
+    knows: Knows,
 ) -> tuple[Way, Ruling]:
     """What all readings together say, and the one that says most of it.
 
     Args:
         hints: in the order of :class:`Hint`.
-        last: the entry that was answered last; empty where none was.
+        last: what was answered last, or offered, with how much of it stays.
         knows: of an entry's id, its row of :attr:`Turns.knows`.
     """
     turns, faqs = as_turns(hints, read, last, knows)
-    likely, weighed = weights.weigh(turns)
-    order: Sequence[int] = np.argsort(-weighed[0], kind="stable")[:SHOWN].tolist()
+    weighed = weights.weigh(turns)[0]
+    order: Sequence[int] = np.argsort(-weighed, kind="stable")[:SHOWN].tolist()
     named = {c.faq: c for ruling in read.values() for c in ruling.candidates}
     candidates = tuple(
-        replace(named[faqs[n]], score=round(float(weighed[0, n]), 4))
+        replace(named[faqs[n]], score=round(float(weighed[n]), 4))
         for n in order
         if faqs[n] in named
     )
-    told = likely[0] * turns.scores[0, :, order[0]]
-    if not told.any():
-        told = likely[0]
+    told = np.where(turns.there[0] > 0, weights.told(turns)[0, :, order[0]], -np.inf)
     way = list(Way)[int(told.argmax())]
     alone = read[Way.ALONE].candidates[:1]
     plain = any(one.score >= ANSWER and one.faq == faqs[order[0]] for one in alone)

@@ -234,7 +234,7 @@ class Mind:
         """A typed text that is no emergency."""
         bare = bare_of(text)
         if not bare:
-            return self._line("unclear", Kind.SMALLTALK, "没有文字")
+            return self._line("other_kind", Kind.SMALLTALK, "没有文字")
         command = self._commands.get(bare)
         talk = self._talk.get(bare) or self._closing(text, known)
         if talk is not None and command is None:

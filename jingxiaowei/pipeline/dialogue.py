@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 
 from jingxiaowei.content.normalise import clauses, compact
 from jingxiaowei.pipeline.answer.index import Index
-from jingxiaowei.pipeline.answer.judge import ANSWER, Judge, Ruling, clear
+from jingxiaowei.pipeline.answer.judge import Judge, Ruling
 from jingxiaowei.pipeline.answer.query import asks
-from jingxiaowei.pipeline.blending import KINDS, Hint, Knows, Leaning, Way, blend
+from jingxiaowei.pipeline.blending import KINDS, Knows, Leaning, Way, blend
 from jingxiaowei.pipeline.correcting import amend, correction
 from jingxiaowei.pipeline.reasons import Reason
 
 _LONGEST_FOLLOW_UP = 26  # compact characters; a longer text says itself what it is about
-_PLAIN = 0.9  # as sure as that of a text that names no thing, to be a question of its own
+_OFFERED = 0.5  # an entry that was offered is that likely to be the one
 _KEPT = 60  # characters of a topic: follow-ups on follow-ups must not grow without end
 _LEADS = (
     "那么",
@@ -36,6 +36,8 @@ _LEADS = (
     "我说的是",
     "我问的是",
 )
+# Somebody or something that was named before. 其他 is nobody.
+_POINTS = re.compile("(?<!其)[他她它]|这个|那个|一起|一道")
 # Who says so himself turns to something else, where he names it.
 _TURNS = re.compile(
     r"^(?:另外|换个(?:事|问题|话题)|(?:再|还想|还要|想再)问(?:一下|下|一个|个)?(?:别的|事情?)?|"
@@ -57,8 +59,17 @@ _LOST = re.compile(
 )
 _AGAIN = 3  # compact characters that may stand beside it
 _USUAL = 3.0  # a concept in every third phrasing is fully an entry's own
-# 多少钱, with nothing before it and no thing beside it, asks for a side of nobody knows what.
-_SIDES = frozenset({"fee", "materials", "time_limit", "place", "online", "condition", "in_person"})
+# 多少钱, with nothing before it and no thing beside it, asks for a side of nobody knows what. What
+# an answer's part for it is called (content.model.Parts).
+_SIDES = {
+    "fee": "fee",
+    "materials": "materials",
+    "time_limit": "time",
+    "place": "place",
+    "online": "channel",
+    "condition": "who",
+    "in_person": "who",
+}
 _LONGEST_SIDE = 6  # compact characters
 # What ends a conversation. The first kind ends it whatever else is said, the second only where
 # nothing is named.
@@ -84,12 +95,21 @@ class Topic:
         code: what the buttons under it carry, so that an older question's are known as stale.
         asked: what of the resident's file was just shown or asked (:class:`.rights_asked.Asked`);
             then it is no question that could be read on from.
+        offered: the first entry that was offered, where the resident was asked back.
     """
 
     faq: str
     text: str
     code: str = ""
     asked: str = ""
+    offered: str = ""
+
+    @property
+    def lasting(self) -> dict[str, float]:
+        """The entries that the next line may be about, and how likely."""
+        if self.faq:
+            return {self.faq: 1.0}
+        return {self.offered: _OFFERED} if self.offered else {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,13 +118,16 @@ class Reading:
 
     Attributes:
         before: the question before, where it is read on from there.
-        leans: it is read with what was said before, or corrects it.
+        leans: it was weighed with what was said before, or corrects it.
+        about: what the conversation is about from here on, where it is not the whole: once
+            another thing is named, the first one is no longer asked about.
     """
 
     text: str
     before: str = ""
     way: Way = Way.ALONE
     leans: bool = False
+    about: str = ""
 
     @property
     def whole(self) -> str:
@@ -134,47 +157,43 @@ def understand(
     way, found = Way.ALONE, read[Way.ALONE]
     if len(ways) > 1:
         told = hints(index, text, topic, corrected is not None)
-        if not _is_another(told, found, topic):
-            way, found = blend(weights, told, read, topic.faq, knowing(index, text))
+        way, found = blend(weights, told, read, topic.lasting, knowing(index, text))
     best = next(reading for reading in ways if reading.way is way)
+    if way is Way.CARRIED and _first(read.get(Way.EXCHANGED)) == _first(found) != "":
+        best = replace(best, about=f"{_without_objects(index, topic.text)}，{best.text}")
     if way is not Way.ALONE:
         because.append(Reason("dialogue", f"接着上一句理解成：{best.whole}"))
-    if because:
+    if because or len(ways) > 1:
         best = replace(best, leans=True)
+    if because:
         found = replace(found, reasons=(*because, *found.reasons))
     return best, found
+
+
+def _first(ruling: Ruling | None) -> str:
+    return ruling.candidates[0].faq if ruling is not None and ruling.candidates else ""
 
 
 def hints(index: Index, text: str, topic: Topic, corrected: bool) -> NDArray[np.float64]:
     """What tells how a text is to be read, in the order of :class:`.blending.Hint`."""
     plain = compact(text)
     things = _things(index, text)
+    strays = bool(things) and not things & _things(index, topic.text)
     return np.array(
         [
             1.0,
             not things,
             plain.startswith(_LEADS) or plain.endswith("呢"),
-            bool(things) and not things & _things(index, topic.text),
+            strays,
             bool(_things(index, text, "person") - _things(index, topic.text, "person")),
             corrected,
             max(0.0, 1 - len(plain) / _LONGEST_FOLLOW_UP),
             asks(text),
+            _POINTS.search(plain) is not None,
+            strays and bool(_things(index, text, "action")),
         ],
         dtype=np.float64,
     )
-
-
-def _is_another(told: NDArray[np.float64], alone: Ruling, topic: Topic) -> bool:
-    """Whether a text is a question of its own: clear by itself, about another thing, and nothing
-    in it points back. However short it is, what was said before must not be read into it.
-    """
-    hint = dict(zip(Hint, told.tolist(), strict=True))
-    if hint[Hint.LEADS] or hint[Hint.CORRECTED] or not alone.candidates:
-        return False
-    first = alone.candidates[0]
-    if first.faq == topic.faq or first.score < ANSWER or not clear(alone):
-        return False
-    return bool(hint[Hint.STRAYS]) or first.score >= _PLAIN
 
 
 def knowing(index: Index, text: str) -> Knows:
@@ -232,6 +251,14 @@ def only_a_side(index: Index, text: str) -> bool:
     return bool(spotted) and all(spot.slug in _SIDES for spot in spotted)
 
 
+def sides(index: Index, text: str) -> tuple[str, ...]:
+    """The parts of an answer that a text asks for; none where it names a thing or somebody."""
+    spotted = {spot.slug for part in index.tokenizer.clauses(text) for spot in part.spotted}
+    if any(index.kinds[slug] in ("object", "person") for slug in spotted):
+        return ()
+    return tuple(dict.fromkeys(part for slug, part in _SIDES.items() if slug in spotted))
+
+
 def closing(index: Index, text: str) -> str:
     """Which courtesy a short text is that asks for nothing new; empty where it is none."""
     plain = text.strip()
@@ -253,7 +280,7 @@ def next_topic(faq: str, reading: Reading, code: str, before: Topic | None = Non
     """
     if before is not None and reading.before and faq == before.faq:
         return Topic(faq, before.text, code)
-    return Topic(faq, reading.whole[-_KEPT:], code)
+    return Topic(faq, (reading.about or reading.whole)[-_KEPT:], code)
 
 
 def readings(index: Index, text: str, topic: Topic) -> list[Reading]:

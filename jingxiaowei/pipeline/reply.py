@@ -1,5 +1,6 @@
 """Putting a reply into words: an entry's answer, or a line of the voice."""
 
+from collections.abc import Sequence
 from datetime import date
 
 from jingxiaowei.content.model import Certainty, FaqEntry, Library
@@ -59,13 +60,25 @@ class Speech:
             self._answers[key] = self._compose(entry, today, brief)
         return self._answers[key]
 
+    def sides(self, entry: FaqEntry, today: date, names: Sequence[str]) -> str:
+        """Parts of the answer alone, for who has the rest; empty where it has not each of them."""
+        if not names or not all(getattr(entry.parts, name) for name in names):
+            return ""
+        return self._close(entry, today, self._parts(entry, names), [])
+
     def _compose(self, entry: FaqEntry, today: date, brief: bool) -> str:
         lines = [_fill(entry.answer, self._windows)]
-        for name in _BRIEF if brief else _LABELS:
-            part = getattr(entry.parts, name)
-            if part:
-                lines.append(f"{_LABELS[name]}：{_fill(part, self._windows).rstrip('。')}")
-        notes = [] if brief else [self._source(entry)]
+        lines += self._parts(entry, _BRIEF if brief else tuple(_LABELS))
+        return self._close(entry, today, lines, [] if brief else [self._source(entry)])
+
+    def _parts(self, entry: FaqEntry, names: Sequence[str]) -> list[str]:
+        found = [(_LABELS[name], getattr(entry.parts, name)) for name in names]
+        return [
+            f"{name}：{_fill(part, self._windows).rstrip('。')}" for name, part in found if part
+        ]
+
+    def _close(self, entry: FaqEntry, today: date, lines: list[str], notes: list[str]) -> str:
+        """The lines, and under them what is to be known of them and where to ask."""
         if entry.certainty is Certainty.CHECK:
             notes.append(self.say("check_note"))
         if entry.stale(today):

@@ -80,7 +80,7 @@ def _said(found: Found, text: str) -> Suggested:
     if not found.word:
         low, high = found.tag.suggested_by.ages or (0, 0)
         band = f"{low} 到 {high} 岁" if high < 120 else f"{low} 岁以上"
-        return Suggested(slug, f"本人说的岁数在{band}", "", start, end)
+        return Suggested(slug, f"本人说的岁数：{band}", "", start, end)
     return Suggested(slug, f"本人说“{found.word}”", text[start:end], start, end)
 
 

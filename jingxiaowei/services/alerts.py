@@ -13,7 +13,12 @@ from typing import Any
 from sqlalchemy import insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from jingxiaowei.pipeline.screen.values import EntityKind, ScamType, Screening, Transfer, Verdict
+from jingxiaowei.pipeline.screen.values import (
+    ScamType,
+    Screening,
+    Transfer,
+    Verdict,
+)
 from jingxiaowei.services import radar
 from jingxiaowei.services.alerts_cases import Cases, Print
 from jingxiaowei.services.alerts_speech import Speech
@@ -22,6 +27,7 @@ from jingxiaowei.services.alerts_values import (
     EVENT_BODY,
     EVIDENCE_BODY,
     Sighting,
+    sums,
 )
 from jingxiaowei.services.alerts_words import STEP
 from jingxiaowei.services.bell import Bell, Stage
@@ -224,11 +230,7 @@ class Alerts:
             values["stage"] = screening.stage.value
         if screening.next_stage in STEP:
             values["next_stage"] = screening.next_stage.value
-        amounts = [
-            int(e.value)
-            for e in screening.entities
-            if e.kind is EntityKind.AMOUNT and e.value.isdecimal() and int(e.value) < 10**13
-        ]
+        amounts = sums(screening)
         if amounts:
             values["amount"] = max([*amounts, row.amount or 0])
         transfer = advance(Transfer(row.transfer), screening.transfer)

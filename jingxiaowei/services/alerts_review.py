@@ -296,7 +296,7 @@ def _in_words(kind: str, body: Mapping[str, Any]) -> str:
     if kind == "told":
         return f"{text} {body['n']} 位值班人员" if body["n"] else "没有值班人员可通知"
     if kind == "line":
-        return f"{text}（{body['n']} 位）"
+        return f"{text}（{body['n']} 位）" if body["n"] else "没人认领，没有下一位可通知"
     if kind == "advised":
         return f"{text}（{'打电话' if body.get('how') == 'call' else '发消息'}）"
     if kind == "closed":

@@ -17,13 +17,15 @@ from jingxiaowei.pipeline.screen.values import (
     Transfer,
     Verdict,
 )
+from jingxiaowei.store.alert_tables import ALERT, CONTACT, ENTITY, EVENT, EVIDENCE
+from jingxiaowei.store.sealed import SEALED
 
 EVIDENCE_BODY, ENTITY_VALUE, NOTE, EVENT_BODY, CONTACT_BODY = (
-    b"alert_evidence.body",
-    b"alert_entity.value",
-    b"alert.note",
-    b"alert_event.body",
-    b"alert_contact.body",
+    SEALED[EVIDENCE.c.body],
+    SEALED[ENTITY.c.value],
+    SEALED[ALERT.c.note],
+    SEALED[EVENT.c.body],
+    SEALED[CONTACT.c.body],
 )
 
 
@@ -74,3 +76,16 @@ def screening_from(raw: dict[str, Any]) -> Screening:
         ),
         next_stage=Stage(raw["next_stage"]),
     )
+
+
+def sums(screening: Screening) -> list[int]:
+    """The sums asked for or paid, in yuan: those of the orders where there is one, for what is
+    on the company's account is no loss; else every sum that is named."""
+    named = [
+        e
+        for e in screening.entities
+        if e.kind is EntityKind.AMOUNT and e.value.isdecimal() and int(e.value) < 10**13
+    ]
+    orders = [signal for signal in screening.signals if signal.stage is Stage.ORDER]
+    ordered = [e for e in named if any(o.start < e.end and e.start < o.end for o in orders)]
+    return [int(e.value) for e in ordered or named]

@@ -142,7 +142,8 @@ def waited(since: datetime, now: datetime) -> str:
     if seconds < 3600:
         return f"{seconds // 60:02}:{seconds % 60:02}"
     if seconds < 86_400:
-        return f"{seconds // 3600} 小时 {seconds % 3600 // 60:02} 分"
+        hours, minutes = seconds // 3600, seconds % 3600 // 60
+        return f"{hours}\xa0小时 {minutes:02}\xa0分"  # a narrow margin breaks it in the middle
     return f"{seconds // 86_400} 天"
 
 

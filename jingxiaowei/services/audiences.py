@@ -32,7 +32,8 @@ class Count:
 
     Attributes:
         by_area: by area slug, small ones together as :data:`OTHERS`; empty below 20.
-        by_group: how many have a general tag of a tag group, by its slug; see :func:`telling`.
+        by_group: how many have a general tag of a tag group, by its slug, where that was asked;
+            see :func:`telling`.
         emptied_by: for nobody at all: the condition with which the last one was lost.
     """
 
@@ -59,8 +60,14 @@ class Audiences:
         library = self._content.library
         return parse(text, library.taxonomy, library.areas)
 
-    async def count(self, officer: Signed, text: str, now: datetime) -> Count:
-        """How many, within the officer's areas."""
+    async def count(
+        self, officer: Signed, text: str, now: datetime, *, grouped: bool = False
+    ) -> Count:
+        """How many, within the officer's areas.
+
+        Args:
+            grouped: by tag group too, which reads all tags of all members.
+        """
         audience = self.read(text)
         async with self._database.write() as connection:
             scope = await self._enter(connection, officer, Act.COUNT, audience, now, str(audience))
@@ -74,7 +81,7 @@ class Audiences:
             if not total:
                 return Count(0, emptied_by=await self._emptied_by(connection, audience, scope, now))
             groups: dict[str, int] = {}
-            if total >= SMALLEST:
+            if grouped and total >= SMALLEST:
                 groups = await self._by_group(connection, select(found.c.id), now)
         return Count(total, broken_down(counts), telling(groups, total))
 

@@ -14,9 +14,10 @@ from jingxiaowei.services.inbox import ADDRESS, conversation_id
 from jingxiaowei.services.mirror_values import ContactChange, ContactEvent
 from jingxiaowei.store.engine import Database
 from jingxiaowei.store.mirror_tables import WECOM_CONTACT, ContactState, OfferState
+from jingxiaowei.store.sealed import SEALED
 from jingxiaowei.store.tables import AREA, IDENTITY, KF_ACCOUNT, OFFICER, RESIDENT, Role
 
-EXTERNAL = b"wecom_contact.external"
+EXTERNAL = SEALED[WECOM_CONTACT.c.external]
 _OFFERED = (Role.POLICE, Role.AUXILIARY)
 log = logging.getLogger(__name__)
 

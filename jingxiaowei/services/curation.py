@@ -11,7 +11,7 @@ from typing import Any
 
 import watchfiles
 
-from jingxiaowei.content.checker import check_library, refuse_errors
+from jingxiaowei.content.checker import check_library, known_facts, refuse_errors
 from jingxiaowei.content.loader import read_library
 from jingxiaowei.content.model import Library
 from jingxiaowei.content.normalise import compact
@@ -97,7 +97,7 @@ def _is_content(_change: watchfiles.Change, path: str) -> bool:
 def check(settings: Settings) -> dict[str, Any]:
     """Everything ``jingxiaowei check`` says, in the contract's form."""
     library, shelf = read_library(settings)
-    read_practice(settings, shelf, {entry.fact for entry in library.entries})
+    read_practice(settings, shelf, known_facts(library, shelf))
     problems = check_library(library, shelf, today())
     if not any(problem.level is Level.ERROR for problem in problems):
         problems = sorted([*problems, *_shadowed(library, shelf, settings)])

@@ -13,6 +13,7 @@ from jingxiaowei.pipeline.mask import holds_number
 from jingxiaowei.services import tagging_rows as rows_of
 from jingxiaowei.services.alerts_words import CHANNELS, mask_name
 from jingxiaowei.services.consents import Consents
+from jingxiaowei.services.contact_points import drop_contact
 from jingxiaowei.services.file_parts import kept_of
 from jingxiaowei.services.files_rights import Act, FileRights, Subject, require
 from jingxiaowei.services.files_timeline import timeline
@@ -41,6 +42,7 @@ from jingxiaowei.store.file_tables import (
 from jingxiaowei.store.tables import AREA, AUDIT, IDENTITY, INBOX, OFFICER, RESIDENT, Role
 
 _READINGS = 20
+_WHY = 20
 _READ = ("file.view", "file.view_careful", "file.original", "file.export", "file.contact")
 
 
@@ -183,6 +185,33 @@ class Files:
         async with self._database.write() as connection:
             await self._enter(connection, officer, Act.CONTACT, resident_id, now, f"note {kind}")
             await self.keep_contact(connection, resident_id, kind, value, source, now)
+
+    async def remove_contact(
+        self,
+        officer: Signed,
+        resident_id: str,
+        kind: ContactKind,
+        value: str,
+        why: str,
+        now: datetime,
+    ) -> None:
+        """Remove what was noted wrongly. The trail keeps that and why, never the value.
+
+        Raises:
+            TagRefusedError: no reason, or nothing of the kind is on the file.
+        """
+        why, value = why.strip(), value.strip()
+        if kind is ContactKind.PHONE:
+            value = phone_digits(value)
+        if not why or len(why) > _WHY or any(each.isdigit() for each in why):
+            raise TagRefusedError(f"写一句为什么去掉，最多 {_WHY} 个字，不写号码。")
+        async with self._database.write() as connection:
+            await self._enter(
+                connection, officer, Act.CONTACT, resident_id, now, f"remove {kind} {why}"
+            )
+            cipher = self._database.cipher
+            if not await drop_contact(connection, cipher, resident_id, kind, value):
+                raise TagRefusedError("档案里没有这一条，请照着看到的全部内容写。")
 
     async def keep_contact(
         self,

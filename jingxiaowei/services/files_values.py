@@ -8,9 +8,11 @@ from enum import StrEnum
 from jingxiaowei.services.consents import Agreement
 from jingxiaowei.services.suggestions import Waiting
 from jingxiaowei.services.tagging_values import Held
-from jingxiaowei.store.file_tables import ContactKind, Minor
+from jingxiaowei.store.file_tables import CONTACT_POINT, REQUEST, ContactKind, Minor
+from jingxiaowei.store.sealed import SEALED
 
-CONTACT, REQUEST_TEXT, ANSWER = b"contact.value", b"rights_request.text", b"rights_request.answer"
+CONTACT = SEALED[CONTACT_POINT.c.value]
+REQUEST_TEXT, ANSWER = SEALED[REQUEST.c.text], SEALED[REQUEST.c.answer]
 
 
 class Purpose(StrEnum):

@@ -18,6 +18,7 @@ from jingxiaowei.store.cipher import Cipher
 from jingxiaowei.store.engine import Database
 from jingxiaowei.store.group import GroupCommit
 from jingxiaowei.store.prepared import Script
+from jingxiaowei.store.sealed import SEALED
 from jingxiaowei.store.tables import (
     CONVERSATION,
     IDENTITY,
@@ -28,7 +29,7 @@ from jingxiaowei.store.tables import (
     InboxState,
 )
 
-BODY, ADDRESS = b"inbox.body", b"identity.address"
+BODY, ADDRESS = SEALED[INBOX.c.body], SEALED[IDENTITY.c.address]
 RECEIVED = Counter("jxw_inbox_messages_total", "Messages taken in", ["channel"])
 
 _MESSAGE = ("key", "conversation_id", "kind", "body", "sent_at", "received_at", "ready_at")

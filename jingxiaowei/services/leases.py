@@ -19,6 +19,7 @@ from jingxiaowei.pipeline.screen.values import ScamType, Stage, Trace, Transfer
 from jingxiaowei.services.inbox import ADDRESS, from_row, message_key
 from jingxiaowei.store.cipher import Cipher
 from jingxiaowei.store.engine import Database
+from jingxiaowei.store.sealed import SEALED
 from jingxiaowei.store.tables import (
     CONVERSATION,
     IDENTITY,
@@ -32,7 +33,7 @@ from jingxiaowei.store.tables import (
     TicketState,
 )
 
-TOPIC, TRACES = b"conversation.topic", b"conversation.traces"
+TOPIC, TRACES = SEALED[CONVERSATION.c.topic], SEALED[CONVERSATION.c.traces]
 # After so long "多少钱？" asks about something else.
 TOPIC_LIFE = timedelta(minutes=15)
 _MESSAGE_COLUMNS = ("id", "key", "conversation_id", "kind", "body", "sent_at", "recalled")

@@ -124,7 +124,9 @@ class Ledger:
             for conversation, contact in rows.contacts:
                 told |= await self._contacts.give(connection, conversation, now, **asdict(contact))
             await self._bell.announce(connection, Stage.OUTBOX)
-        if told:
+            if rows.tickets:  # an open page counts the emergencies
+                await self._bell.announce(connection, Stage.ALERTS)
+        if told or rows.tickets:
             self._bell.ring(Stage.ALERTS)
 
     async def _still_ours(

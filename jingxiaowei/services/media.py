@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -140,10 +140,45 @@ class MediaKeeper:
             "reason": "",
         }
 
+    async def purge_all(self, media_ids: Iterable[str]) -> None:
+        """Remove pictures' bytes."""
+        for media_id in media_ids:
+            await asyncio.to_thread(self.purge, media_id)
+
     def purge(self, media_id: str) -> None:
         """Remove a picture's bytes; one that is gone already is fine."""
-        self.path(media_id).unlink(missing_ok=True)
-        self._shown(media_id).unlink(missing_ok=True)
+        for path in (self.path(media_id), self._shown(media_id)):
+            path.unlink(missing_ok=True)
+            _renewed(path).unlink(missing_ok=True)
+
+    def renew(self, media_id: str) -> list[Path]:
+        """Encrypt a picture anew, beside itself, that is not under the data key; the files that
+        :meth:`replace` is to put in their places.
+
+        Raises:
+            StoreError: no key opens it.
+        """
+        made = []
+        for path, purpose in (
+            (self.path(media_id), media_id.encode()),
+            (self._shown(media_id), _shown_purpose(media_id)),
+        ):
+            try:
+                sealed = path.read_bytes()
+            except FileNotFoundError:
+                continue
+            renewed = self._database.cipher.renew(purpose, sealed)
+            if renewed is not None:
+                _write_whole(_renewed(path), renewed)
+                made.append(path)
+        return made
+
+    def replace(self, made: Sequence[Path]) -> None:
+        """Put what :meth:`renew` made into its place, unless the picture has been removed since."""
+        for path in made:
+            if path.exists():
+                _renewed(path).replace(path)
+            _renewed(path).unlink(missing_ok=True)
 
     def path(self, media_id: str) -> Path:
         """Where a picture lies, encrypted."""
@@ -159,11 +194,19 @@ class MediaKeeper:
         """Write encrypted, whole or not at all: a crash leaves a temporary file, no half one."""
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         temporary = path.with_name(f"{path.name}.part")
-        with temporary.open("wb") as file:
-            file.write(self._database.cipher.seal_bytes(purpose, data))
-            file.flush()
-            os.fsync(file.fileno())
+        _write_whole(temporary, self._database.cipher.seal_bytes(purpose, data))
         temporary.replace(path)
+
+
+def _write_whole(path: Path, data: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _renewed(path: Path) -> Path:
+    return path.with_name(f"{path.name}.renewed")
 
 
 def _shown_purpose(media_id: str) -> bytes:

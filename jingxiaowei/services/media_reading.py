@@ -19,9 +19,10 @@ from jingxiaowei.services.reading import Reader, UnreadError
 from jingxiaowei.services.reading_blur import encode
 from jingxiaowei.services.reading_picture import PictureRefusedError, decode
 from jingxiaowei.store.engine import Database
+from jingxiaowei.store.sealed import SEALED
 from jingxiaowei.store.tables import IS_UNREAD, MEDIA, MediaState
 
-READING = b"media.reading"
+READING = SEALED[MEDIA.c.reading]
 ATTEMPTS = 3
 # Longer than the longest reading with a fresh start of the process before it.
 _LEASE = timedelta(seconds=100)

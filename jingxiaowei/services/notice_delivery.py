@@ -342,8 +342,11 @@ class NoticeDelivery:
                 values: dict[str, Any] = {"not_before": now + timedelta(seconds=wait)}
             else:
                 values = {"outdated": False, "response_code": ""}
+            # A tap meanwhile has brought a fresh code, with which the card still is to change.
             await connection.execute(
-                update(NOTICE).where(NOTICE.c.card == row.card).values(leased_until=None, **values)
+                update(NOTICE)
+                .where(NOTICE.c.card == row.card, NOTICE.c.response_code == row.response_code)
+                .values(leased_until=None, **values)
             )
             if not again:
                 # The card has one button left, and it is grey: what nobody claimed comes anew.

@@ -17,11 +17,12 @@ from jingxiaowei.content.model import Library
 from jingxiaowei.errors import JingxiaoweiError
 from jingxiaowei.services.audit import Audit, Event
 from jingxiaowei.store.engine import Database
+from jingxiaowei.store.sealed import SEALED
 from jingxiaowei.store.tables import AREA, OFFICER, Role
 
 _ACCOUNT = re.compile(r"[\w.@-]{2,64}")
 PASSWORD_LENGTH = 10
-_NAME = b"officer.name"
+_NAME = SEALED[OFFICER.c.name]
 HASHER = PasswordHasher()
 
 

@@ -1,4 +1,7 @@
 """What an encrypted column is bound to, where more than one service reads it."""
 
-OUT_BODY, DECISION = b"outbox.body", b"inbox.decision"
-QUESTION_TEXT, FAR_ID = b"question.text", b"media.far_id"
+from jingxiaowei.store.sealed import SEALED
+from jingxiaowei.store.tables import INBOX, MEDIA, OUTBOX, QUESTION
+
+OUT_BODY, DECISION = SEALED[OUTBOX.c.body], SEALED[INBOX.c.decision]
+QUESTION_TEXT, FAR_ID = SEALED[QUESTION.c.text], SEALED[MEDIA.c.far_id]

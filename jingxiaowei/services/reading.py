@@ -22,7 +22,12 @@ from prometheus_client import Counter, Histogram
 from jingxiaowei.errors import JingxiaoweiError
 from jingxiaowei.pipeline.reading import Reading, Refusal, restore
 from jingxiaowei.services.reading_engine import Eye, available
-from jingxiaowei.services.reading_picture import PictureRefusedError, decode, inspect
+from jingxiaowei.services.reading_picture import (
+    PICTURE_BYTES,
+    PictureRefusedError,
+    decode,
+    inspect,
+)
 from jingxiaowei.services.reading_process import LENGTH
 
 SECONDS = 30.0
@@ -208,9 +213,12 @@ def read_file(path: Path) -> Reading:
         UnreadError: the file cannot be opened, or the extra ``ocr`` is not installed.
     """
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:  # no more than shows that it is too large: it may be a device
+            data = file.read(PICTURE_BYTES + 1)
     except OSError as error:
         raise UnreadError(f"{path} cannot be opened ({error.strerror})") from None
+    except ValueError:  # a NUL in the name
+        raise UnreadError(f"{str(path)!r} cannot be the name of a file") from None
     inspect(data)
     if not available():
         raise UnreadError("reading pictures needs the extra ocr: pip install 'jingxiaowei[ocr]'")

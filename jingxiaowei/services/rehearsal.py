@@ -1,5 +1,6 @@
 """Asking without a resident: what the bot would answer, and why. Nothing is stored."""
 
+import codecs
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -100,9 +101,16 @@ def answer_lines(mind: Mind, lines: Iterable[bytes]) -> Iterator[str]:
     Lines that share a session are one conversation.
     """
     sessions: dict[str, Rehearsal] = {}
+    for line in spoken_lines(lines):
+        yield orjson.dumps(_answer_line(mind, line, sessions)).decode()
+
+
+def spoken_lines(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """The lines that say something, without the mark that some editors put before the first."""
     for line in lines:
-        if line.strip():
-            yield orjson.dumps(_answer_line(mind, line, sessions)).decode()
+        said = line.removeprefix(codecs.BOM_UTF8).strip()
+        if said:
+            yield said
 
 
 def _answer_line(mind: Mind, line: bytes, sessions: dict[str, Rehearsal]) -> dict[str, Any]:
@@ -121,7 +129,7 @@ def _answer_line(mind: Mind, line: bytes, sessions: dict[str, Rehearsal]) -> dic
     }
     if decision.faq:
         answer |= {"faq": decision.faq, "fact": decision.fact}
-    answer["score"] = decision.score
+    answer["score"] = round(decision.score, 4)
     answer["candidates"] = [
         {"faq": c.faq, "fact": c.fact, "score": c.score} for c in decision.candidates
     ]

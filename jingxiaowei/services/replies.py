@@ -21,11 +21,12 @@ from jingxiaowei.services.officers import Signed
 from jingxiaowei.store.cipher import token
 from jingxiaowei.store.engine import Database
 from jingxiaowei.store.file_tables import REPLY, ReplyKind
+from jingxiaowei.store.sealed import SEALED
 from jingxiaowei.store.tables import OUTBOX, RESIDENT, OutboxState
 
 # One message of 微信客服 holds 2048 bytes, the frame around the words included.
 CHARACTERS = 500
-_TEXT = b"reply.text"
+_TEXT = SEALED[REPLY.c.text]
 _ENDS = "。！？；…"
 _SHOWN = 100
 # Sent and not delivered, or never sent; and nobody has rung up yet.

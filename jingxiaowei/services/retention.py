@@ -197,8 +197,7 @@ class Retention:
         )
         async with self._database.read() as connection:
             ids = [row.id for row in await connection.execute(due.limit(_BATCH))]
-        for media_id in ids:
-            await asyncio.to_thread(self._media.purge, media_id)
+        await self._media.purge_all(ids)
         if ids:
             async with self._database.write() as connection:
                 await connection.execute(
@@ -206,4 +205,5 @@ class Retention:
                     .where(MEDIA.c.id.in_(ids))
                     .values(state=MediaState.PURGED, reading=None)
                 )
+            await self._media.purge_all(ids)  # a change of the data key may have put one back
         return len(ids)

@@ -7,9 +7,11 @@ from typing import Protocol
 
 import chinese_calendar
 from sqlalchemy import insert, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from jingxiaowei.content.model import Calendar, Library
+from jingxiaowei.errors import JingxiaoweiError
 from jingxiaowei.pipeline.decision import Desk
 from jingxiaowei.store.engine import Database
 from jingxiaowei.store.tables import OFFICER, SHIFT
@@ -17,6 +19,10 @@ from jingxiaowei.store.tables import OFFICER, SHIFT
 LOCAL = timezone(timedelta(hours=8), "CST")  # China has one time zone and no summer time
 _WEEKDAYS = "一二三四五六日"
 _HORIZON = 15  # days ahead; no holiday is longer
+
+
+class ShiftError(JingxiaoweiError):
+    """The shift cannot be; the text says why."""
 
 
 class Content(Protocol):
@@ -131,14 +137,21 @@ class Roster:
         return [row.wecom_userid or "" for row in rows]
 
     async def add_shift(self, officer: int, area: str, starts: datetime, ends: datetime) -> None:
-        """Put an officer on duty for an area."""
+        """Put an officer on duty for an area.
+
+        Raises:
+            ShiftError: it ends before it starts, or there is no such area.
+        """
         if ends <= starts:
-            raise ValueError("a shift ends after it starts")
+            raise ShiftError("班要先开始再结束：--to 要晚于 --from")
         row = {
             "officer_id": officer,
             "area": area,
             "starts_at": starts.astimezone(UTC),
             "ends_at": ends.astimezone(UTC),
         }
-        async with self._database.write() as connection:
-            await connection.execute(insert(SHIFT), [row])
+        try:
+            async with self._database.write() as connection:
+                await connection.execute(insert(SHIFT), [row])
+        except IntegrityError:
+            raise ShiftError(f"没有“{area}”这个辖区，见 areas.yaml") from None

@@ -31,7 +31,7 @@ Array = NDArray[np.float64]
 _FREQUENT, _TERMS = 3, 7000
 _DECAY, _RULE_DECAY, _STEPS = 0.2, 2.0, 80
 _NONE, _BOSS = TYPES.index(ScamType.NONE), TYPES.index(ScamType.BOSS)
-_FALSE_ALERTS, _FALSE_ALONE, _FALSE_ADVICE = 0.13, 0.005, 0.1
+_FALSE_ALERTS, _FALSE_ALONE, _FALSE_ADVICE = 0.16, 0.006, 0.1
 _SHARE_MOVING = 0.5  # of the other scams' chance, where nothing is known of the money
 _LATE = {Stage.ORDER, Stage.BYPASS, Stage.NO_VOICE, Stage.PRESSURE, Stage.REPEAT}
 
@@ -43,7 +43,7 @@ class Seen:
     lesson: Lesson
     text: str
     rules: frozenset[str]
-    clock: Transfer = Transfer.UNKNOWN  # by the rules
+    clock: Transfer | None = Transfer.UNKNOWN  # by the rules; None: only asked for
     late: bool = False  # whether a late stage was found
     signals: frozenset[ScamType] = frozenset()  # the scripts of which something was found
 
@@ -206,11 +206,9 @@ def judge(wording: Wording, seen: Sequence[Seen]) -> list[Judged]:
     leg = Leg(ScamBook(wording=wording))
     judged = []
     for s in seen:
-        logits, kinds, clock = leg.weigh(leg.terms.find(s.text).unique, s.rules)
+        logits, kinds, clock, _ = leg.weigh(leg.terms.find(s.text).unique, s.rules)
         specimen = SPECIMENS[int(np.argmax(kinds))].value
-        told = s.clock
-        if told is Transfer.UNKNOWN:
-            told = guess_clock(clock)
+        told = guess_clock(clock) if s.clock is Transfer.UNKNOWN else s.clock or Transfer.UNKNOWN
         features = (told.value, specimen, *(["late"] if s.late else []))
         judged.append(Judged(s.lesson, np.array(logits), features, s.signals))
     return judged

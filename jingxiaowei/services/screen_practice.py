@@ -42,6 +42,7 @@ class Lesson:
     transfer: str
     fold: int
     weight: float = 1.0
+    kept_apart: bool = False  # of a file that is only ever examined
 
     @property
     def needs_officer(self) -> bool:
@@ -54,7 +55,7 @@ class Lesson:
 
 
 def lessons(folder: Path) -> list[Lesson]:
-    """All practice, each in the fold of its story.
+    """All practice, each in the fold of its story; what is only examined is in the exam.
 
     Raises:
         ContentError: a practice file is broken.
@@ -65,15 +66,27 @@ def lessons(folder: Path) -> list[Lesson]:
         raise ContentError(f"练习题有 {len(problems)} 处错误：\n{lines}")
     try:
         plain = [
-            Lesson(text, ScamType(practice.scam_type), group.form, group.stage, group.transfer, -1)
+            Lesson(
+                text,
+                ScamType(practice.scam_type),
+                group.form,
+                group.stage,
+                group.transfer,
+                EXAM,
+                kept_apart=practice.exam,
+            )
             for practice in practices
             for group in practice.groups
             for text in group.texts
         ]
     except ValueError as error:
         raise ContentError(f"练习题里有不认识的词：{error}") from None
-    folds = _folds([lesson.text for lesson in plain])
-    return [replace(lesson, fold=fold) for lesson, fold in zip(plain, folds, strict=True)]
+    taught = [lesson for lesson in plain if not lesson.kept_apart]
+    folds = _folds([lesson.text for lesson in taught])
+    return [
+        *(replace(lesson, fold=fold) for lesson, fold in zip(taught, folds, strict=True)),
+        *(lesson for lesson in plain if lesson.kept_apart),
+    ]
 
 
 def ordinary(library: Library) -> Iterator[Lesson]:
@@ -120,24 +133,19 @@ def report(library: Library, folder: Path) -> str:
     """The exam of the screening: texts that nothing was taught on."""
     screen = Screen(library.scams)
     exam = [(lesson, screen.look(lesson.text)) for lesson in lessons(folder) if lesson.fold == EXAM]
-    boss = [seen for lesson, seen in exam if lesson.scam_type is ScamType.BOSS]
-    innocent = [seen for lesson, seen in exam if lesson.scam_type is ScamType.NONE]
     other = [
         (lesson, seen)
         for lesson, seen in exam
         if lesson.scam_type not in (ScamType.BOSS, ScamType.NONE)
     ]
-    caught = sum(map(_is_boss_alert, boss))
-    raised = sum(_is_boss_alert(seen) for _, seen in exam)
     lines = [
         f"筛查（没教过的 {len(exam)} 条）",
-        f"冒充老板：认出 {_share(caught, len(boss))}，报的里面对的 {_share(caught, raised)}",
-        "没事的话报了预警："
-        + _share(sum(s.verdict is Verdict.ALERT for s in innocent), len(innocent)),
-        "没事的话给了提醒："
-        + _share(sum(s.verdict is Verdict.ADVISE for s in innocent), len(innocent)),
+        *_shares(exam),
         "别的骗局认出：" + _share(sum(s.verdict is not Verdict.NONE for _, s in other), len(other)),
         f"别的骗局种类 macro-F1：{_macro_f1(other):.3f}",
+        "",
+        "其中只考不教、写的时候没看过结果的",
+        *_shares([(lesson, seen) for lesson, seen in exam if lesson.kept_apart]),
         "",
         "按样子（认对的）",
     ]
@@ -148,6 +156,20 @@ def report(library: Library, folder: Path) -> str:
     for (kind, form), right in sorted(forms.items()):
         lines.append(f"{kind} {form:<10} {len(right):4} {_share(sum(right), len(right))}")
     return "\n".join(lines)
+
+
+def _shares(exam: Sequence[tuple[Lesson, Screening]]) -> list[str]:
+    boss = [seen for lesson, seen in exam if lesson.scam_type is ScamType.BOSS]
+    innocent = [seen for lesson, seen in exam if lesson.scam_type is ScamType.NONE]
+    caught = sum(map(_is_boss_alert, boss))
+    raised = sum(_is_boss_alert(seen) for _, seen in exam)
+    alerts = sum(seen.verdict is Verdict.ALERT for seen in innocent)
+    advice = sum(seen.verdict is Verdict.ADVISE for seen in innocent)
+    return [
+        f"冒充老板：认出 {_share(caught, len(boss))}，报的里面对的 {_share(caught, raised)}",
+        f"没事的话报了预警：{_share(alerts, len(innocent))}",
+        f"没事的话给了提醒：{_share(advice, len(innocent))}",
+    ]
 
 
 def _is_boss_alert(seen: Screening) -> bool:

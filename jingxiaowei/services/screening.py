@@ -16,6 +16,7 @@ from jingxiaowei.pipeline.screen.screen import Screen
 from jingxiaowei.pipeline.screen.values import Screening, Stage, Trace
 from jingxiaowei.pipeline.transcript import as_dialogue
 from jingxiaowei.services.reading import read_file
+from jingxiaowei.services.rehearsal import spoken_lines
 
 # Reads an image file and gives the text in it.
 ReadImage = Callable[[Path], str]
@@ -89,10 +90,9 @@ def screen_lines(
     """
     screen = Screen(library.scams)
     sessions: dict[str, list[Trace]] = defaultdict(list)
-    for line in lines:
-        if line.strip():
-            answer = _screen_line(library, screen, line, sessions, read_image)
-            yield orjson.dumps(answer).decode()
+    for line in spoken_lines(lines):
+        answer = _screen_line(library, screen, line, sessions, read_image)
+        yield orjson.dumps(answer).decode()
 
 
 def _screen_line(

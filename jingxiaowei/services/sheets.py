@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 
 from jingxiaowei.content.model import Library
-from jingxiaowei.services.audit import Audit, Event
+from jingxiaowei.services.audit import Event
 from jingxiaowei.services.files_rights import Act, require
 from jingxiaowei.services.officers import Officers, Signed
 from jingxiaowei.services.scopes import scope_of
@@ -17,9 +17,8 @@ from jingxiaowei.services.sheets_judging import Judge, Judged
 from jingxiaowei.services.sheets_landing import Landing
 from jingxiaowei.services.sheets_people import People
 from jingxiaowei.services.sheets_reading import Sheet, opened_sheet
-from jingxiaowei.services.sheets_spool import Spool
+from jingxiaowei.services.sheets_staging import Staging
 from jingxiaowei.services.sheets_values import Line, Refusal, SheetError, Tally
-from jingxiaowei.services.suggestions import Suggestions
 from jingxiaowei.services.tagging_rules import names_of
 from jingxiaowei.store.engine import Database
 from jingxiaowei.store.file_tables import Ground
@@ -46,32 +45,30 @@ class Imported:
     tally: Tally
     applied: bool
     noted: int = 0
+    overtaken: int = 0  # tags that were not noted: somebody changed the file meanwhile
 
 
 class SheetImport:
     """Judges a spreadsheet, and takes it.
 
     Args:
-        folder: where judged rows wait, encrypted, while the rest is judged.
+        landing: what writes the rows that were judged.
         corp_id: WeCom's corporation, whose external contacts rows may name.
     """
 
     def __init__(
         self,
         database: Database,
-        audit: Audit,
         officers: Officers,
-        suggestions: Suggestions,
+        landing: Landing,
         library: Library,
-        folder: Path,
         corp_id: str,
     ) -> None:
         self._database = database
-        self._audit = audit
         self._officers = officers
-        self._suggestions = suggestions
+        self._landing = landing
+        self._staging = Staging(database)
         self._library = library
-        self._folder = folder
         self._corp_id = corp_id
 
     async def run(
@@ -102,44 +99,43 @@ class SheetImport:
         require(officer.role, Act.TAG)
         progress = progress or Progress()
         tally = Tally()
-        digest = await asyncio.to_thread(_digest, path)
-        with (
-            opened_sheet(path) as sheet,
-            Spool(self._database.cipher, self._library.taxonomy, self._folder) as spool,
-        ):
-            progress.begin("核对", sheet.total)
-            async for verdicts in self._judged(sheet, officer, ground, now):
-                good = [one for one in verdicts if isinstance(one, Judged)]
-                for verdict in verdicts:
-                    if isinstance(verdict, Refusal):
-                        on_refusal(verdict)
-                    else:
-                        on_good(verdict)
-                _count(tally, verdicts, good)
-                if apply:
-                    spool.put(good)
-                progress.move(len(verdicts))
+        mark = f"sheet:{(await asyncio.to_thread(_digest, path))[:16]}"
+        number = await self._staging.begin(officer, mark, now) if apply else None
+        decided = False
+        try:
+            with opened_sheet(path) as sheet:
+                progress.begin("核对", sheet.total)
+                async for verdicts in self._judged(sheet, officer, ground, now):
+                    good = [one for one in verdicts if isinstance(one, Judged)]
+                    for verdict in verdicts:
+                        if isinstance(verdict, Refusal):
+                            on_refusal(verdict)
+                        else:
+                            on_good(verdict)
+                    _count(tally, verdicts, good)
+                    if number is not None:
+                        await self._staging.put(number, good)
+                    progress.move(len(verdicts))
             if not tally.rows:
                 raise SheetError("名单是空的，没有可导入的行。")
-            if not apply or not tally.good or (tally.refused and not good_rows):
+            if number is None or not tally.good or (tally.refused and not good_rows):
                 return Imported(tally, applied=False)
-            progress.begin("导入", tally.good)
+            await self._landing.verify(number, now)
             summary = Event(
                 f"officer:{officer.id}",
                 "file.import",
-                f"sheet:{digest[:16]}",
+                mark,
                 f"rows={tally.good} refused={tally.refused} tags={tally.tags} "
                 f"ground={ground or 'as known'}",
             )
-            landing = Landing(
-                self._database,
-                self._audit,
-                self._suggestions,
-                self._library.taxonomy,
-                self._corp_id,
-            )
-            noted = await landing.land(officer, spool.chunks, summary, now, progress.move)
-        return Imported(tally, applied=True, noted=noted)
+            await self._landing.decide(number, summary, now)
+            decided = True
+        finally:
+            if number is not None and not decided:
+                await self._staging.drop(number)
+        progress.begin("导入", tally.good)
+        landed = await self._landing.land(officer, number, progress.move)
+        return Imported(tally, True, landed.noted, landed.overtaken)
 
     async def _judged(
         self, sheet: Sheet, officer: Signed, ground: Ground | None, now: datetime

@@ -1,7 +1,6 @@
 """Import and export, put together for a command."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from jingxiaowei.content.model import Library
 from jingxiaowei.services.audit import Audit
@@ -9,6 +8,7 @@ from jingxiaowei.services.files_rights import FileRights
 from jingxiaowei.services.officers import Officers, Signed
 from jingxiaowei.services.sheets import SheetImport
 from jingxiaowei.services.sheets_export import SheetExport
+from jingxiaowei.services.sheets_landing import Landing
 from jingxiaowei.services.sheets_members import Members
 from jingxiaowei.services.suggestions import Suggestions
 from jingxiaowei.store.engine import Database
@@ -19,6 +19,7 @@ from jingxiaowei.store.tables import Role
 class SheetHouse:
     """What the commands call."""
 
+    landing: Landing
     importing: SheetImport
     exporting: SheetExport
 
@@ -33,14 +34,16 @@ def build(
     audit: Audit,
     officers: Officers,
     library: Library,
-    data_dir: Path,
     corp_id: str,
 ) -> SheetHouse:
     """Wire both."""
     rights = FileRights(audit)
-    suggestions = Suggestions(database, audit, _Content(library), officers, rights)
+    content = _Content(library)
+    suggestions = Suggestions(database, audit, content, officers, rights)
+    landing = Landing(database, audit, officers, suggestions, content, corp_id)
     return SheetHouse(
-        SheetImport(database, audit, officers, suggestions, library, data_dir / "spool", corp_id),
+        landing,
+        SheetImport(database, officers, landing, library, corp_id),
         SheetExport(database, audit, rights, library, Members(database, library)),
     )
 

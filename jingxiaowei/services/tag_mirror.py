@@ -7,10 +7,11 @@ goes over the wire than their ids. A contact is compared when something happened
 
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import ColumnElement, and_, func, or_, select, update
 
 from jingxiaowei.content.tag_model import Taxonomy
 from jingxiaowei.errors import PermissionDeniedError
@@ -35,6 +36,19 @@ _FRESH = timedelta(hours=1)
 _BACK_OFF = (5, 15, 60, 300, 900, 3600)
 _REASON, _TAKEN_OFF = "在企业微信里打的标签", "在企业微信里去掉"
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Leased:
+    """A relation as it was when it became ours to compare, and until when it is."""
+
+    row: Any
+    until: datetime
+
+    @property
+    def still(self) -> ColumnElement[bool]:
+        """That nothing has made it due anew since."""
+        return and_(WECOM_CONTACT.c.id == self.row.id, WECOM_CONTACT.c.due_at == self.until)
 
 
 class TagMirror:
@@ -154,15 +168,15 @@ class TagMirror:
         tally = Mirrored()
         tags = await self._corp_tags.known()
         while limit is None or tally.contacts + tally.failed < limit:
-            row = await self._lease(now())
-            if row is None:
+            leased = await self._lease(now())
+            if leased is None:
                 break
             try:
-                await self._mirror(row, tags, tally, now())
+                await self._settle(leased, await self._mirror(leased.row, tags, tally, now()))
                 tally.contacts += 1
             except MirrorFault as fault:
                 tally.failed += 1
-                await self._put_off(row, fault, now())
+                await self._put_off(leased, fault, now())
                 if fault.kind is Fault.PASSING:
                     tally.pause = max(fault.retry_after, 1.0)
                     log.warning("mirroring stops for now: %s", fault)
@@ -197,7 +211,7 @@ class TagMirror:
             moved(1)
         return tally
 
-    async def _lease(self, now: datetime) -> Any:
+    async def _lease(self, now: datetime) -> _Leased | None:
         """The contact that has been due longest, kept from others for a minute."""
         async with self._database.write() as connection:
             await self._database.lock_leases(connection)
@@ -210,27 +224,35 @@ class TagMirror:
                 )
             ).first()
             if row is not None:
+                leased = now + _LEASE
                 await connection.execute(
                     update(WECOM_CONTACT)
                     .where(WECOM_CONTACT.c.id == row.id)
-                    .values(due_at=now + _LEASE, attempts=row.attempts + 1)
+                    .values(due_at=leased, attempts=row.attempts + 1)
                 )
-            return row
+                return _Leased(row, leased)
+            return None
 
-    async def _put_off(self, row: Any, fault: MirrorFault, now: datetime) -> None:
-        wait = max(fault.retry_after, _BACK_OFF[min(row.attempts, len(_BACK_OFF) - 1)])
-        due = now + timedelta(seconds=wait) if row.attempts + 1 < ATTEMPTS else None
+    async def _put_off(self, leased: _Leased, fault: MirrorFault, now: datetime) -> None:
+        attempts = leased.row.attempts
+        wait = max(fault.retry_after, _BACK_OFF[min(attempts, len(_BACK_OFF) - 1)])
+        due = now + timedelta(seconds=wait) if attempts + 1 < ATTEMPTS else None
         async with self._database.write() as connection:
-            await connection.execute(
-                update(WECOM_CONTACT).where(WECOM_CONTACT.c.id == row.id).values(due_at=due)
-            )
+            await connection.execute(update(WECOM_CONTACT).where(leased.still).values(due_at=due))
 
-    async def _settle(self, row: Any, **values: Any) -> None:
+    async def _settle(self, leased: _Leased, values: dict[str, Any]) -> None:
+        """Note what was done. What an event told of meanwhile stays due: we may not have seen it;
+        and a relation that ended or was erased meanwhile is what it became."""
+        key, state = leased.row.id, leased.row.state
         async with self._database.write() as connection:
+            if values:
+                await connection.execute(
+                    update(WECOM_CONTACT)
+                    .where(WECOM_CONTACT.c.id == key, WECOM_CONTACT.c.state == state)
+                    .values(values)
+                )
             await connection.execute(
-                update(WECOM_CONTACT)
-                .where(WECOM_CONTACT.c.id == row.id)
-                .values(due_at=None, attempts=0, **values)
+                update(WECOM_CONTACT).where(leased.still).values(due_at=None, attempts=0)
             )
 
     def _external(self, row: Any) -> str:
@@ -270,17 +292,18 @@ class TagMirror:
         difference = compare(base, ours, theirs)
         return difference, standing, suggested & theirs
 
-    async def _mirror(self, row: Any, tags: dict[str, str], tally: Mirrored, now: datetime) -> None:
+    async def _mirror(
+        self, row: Any, tags: dict[str, str], tally: Mirrored, now: datetime
+    ) -> dict[str, Any]:
+        """Make both sides alike; what the relation's row is to say then."""
         if row.state is ContactState.ERASED:
             await self._clear(row, tags)
-            return
+            return {"external": None}
         if row.resident_id is None or row.state is not ContactState.ADDED:
-            await self._settle(row)
-            return
+            return {}
         follower = await self._follower(row)
         if follower is None:
-            await self._settle(row, state=ContactState.ENDED)
-            return
+            return {"state": ContactState.ENDED}
         difference, standing, _ = await self._compare(row, follower, tags, now)
         officer = await self._officers.by_wecom_userid(row.userid)
         if standing is not None:
@@ -301,15 +324,14 @@ class TagMirror:
             tally.taken_off += len(taken_off)
         slugs = {tag_id: slug for slug, tag_id in tags.items()}
         theirs = {slugs[tag] for tag in follower.tags if tag in slugs}
-        await self._settle(row, base=sorted((theirs | put_on) - taken_off), mirrored_at=now)
+        return {"base": sorted((theirs | put_on) - taken_off), "mirrored_at": now}
 
     async def _clear(self, row: Any, tags: dict[str, str]) -> None:
-        """The file was erased: what we put on goes, then what we know of the relation."""
+        """The file was erased: what we put on goes."""
         follower = await self._follower(row) if row.external is not None else None
         ours = follower.tags & set(tags.values()) if follower else frozenset()
         if ours:
             await self._far.mark(row.userid, self._external(row), (), sorted(ours))
-        await self._settle(row, external=None)
 
     async def _take_over(
         self,

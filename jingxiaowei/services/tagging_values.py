@@ -6,9 +6,18 @@ from datetime import datetime
 from enum import StrEnum
 
 from jingxiaowei.errors import JingxiaoweiError
-from jingxiaowei.store.file_tables import ConsentKind, Ended, Ground, Minor, TagSource
+from jingxiaowei.store.file_tables import (
+    ASSIGNMENT,
+    SUGGESTION,
+    ConsentKind,
+    Ended,
+    Ground,
+    Minor,
+    TagSource,
+)
+from jingxiaowei.store.sealed import SEALED
 
-REASON, QUOTE = b"tag_assignment.reason", b"tag_suggestion.quote"
+REASON, QUOTE = SEALED[ASSIGNMENT.c.reason], SEALED[SUGGESTION.c.quote]
 
 
 class TagRefusedError(JingxiaoweiError):

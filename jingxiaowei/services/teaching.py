@@ -17,10 +17,12 @@ from numpy.typing import NDArray
 from jingxiaowei.content.model import JudgeWeights, Library
 from jingxiaowei.content.practice import EXAM, Practice, Question
 from jingxiaowei.content.taught import FOREIGN, Taught, quantise
-from jingxiaowei.pipeline.answer.features import SOUND, features, mark
+from jingxiaowei.pipeline.answer.belief import weighed_features
+from jingxiaowei.pipeline.answer.features import SOUND, mark
 from jingxiaowei.pipeline.answer.index import Found, Index, Leg
+from jingxiaowei.pipeline.answer.query import take_apart
 from jingxiaowei.pipeline.answer.words import Tokenizer
-from jingxiaowei.services.teaching_follow import fit_follow
+from jingxiaowei.services.teaching_follow import fit_follow, strangers
 
 Array = NDArray[np.float64]
 Floats = NDArray[np.float32]
@@ -48,6 +50,7 @@ class Case:
     text: str
     right: frozenset[str]
     kind: str
+    before: str = ""  # the question that it follows
 
 
 def bare_cases(library: Library) -> list[Case]:
@@ -65,7 +68,12 @@ def practice_cases(library: Library, questions: Sequence[Question]) -> list[Case
     """Practice questions as cases."""
     ids = {entry.fact: entry.id for entry in library.entries}
     return [
-        Case(q.text, frozenset(ids[fact] for fact in q.facts if fact in ids), q.kind or q.voice)
+        Case(
+            q.text,
+            frozenset(ids[fact] for fact in q.facts if fact in ids),
+            q.kind or q.voice,
+            q.before,
+        )
         for q in questions
     ]
 
@@ -82,7 +90,7 @@ def fit(library: Library, practice: Practice, tokenizer: Tokenizer, tell: Tell) 
         thirds.append(index)
         mine = [q for q in lessons.questions if q.fold % _THIRDS == third]
         held_back += [
-            (case, index.search([index.query(case.text)])[0])
+            (case, index.search([index.query(case.text, case.before)])[0])
             for case in practice_cases(library, mine)
         ]
     tell("教全部")
@@ -119,7 +127,14 @@ class _Lessons:
     """Everything to learn from, as numbers, once."""
 
     def __init__(self, library: Library, practice: Practice, tokenizer: Tokenizer) -> None:
-        asked = (*practice.questions, *practice.follow_ups())
+        asked = (
+            *practice.questions,
+            *practice.follow_ups(),
+            *(
+                replace(asked, root=asked.text, before=before.text)
+                for before, asked in strangers(practice)
+            ),
+        )
         self.questions = [question for question in asked if question.fold != EXAM]
         phrasings = [
             Question(text, (entry.fact,), "phrasing")
@@ -132,8 +147,10 @@ class _Lessons:
         foreign = {FOREIGN + (q.signpost or q.kind) for q in everything if not q.facts}
         self._columns = (*(entry.fact for entry in library.entries), *sorted(foreign))
         column = {name: n for n, name in enumerate(self._columns)}
-        self._features = [features(tokenizer.clauses(q.text)) for q in everything]
-        keys, seen = np.unique(np.concatenate(self._features), return_counts=True)
+        asked_for = (take_apart(tokenizer, q.text, q.before) for q in everything)
+        self._features = [weighed_features(query) for query in asked_for]
+        together = np.concatenate([features for features, _ in self._features])
+        keys, seen = np.unique(together, return_counts=True)
         often = seen >= _SEEN
         self._vocabulary = keys[often]
         rarity = np.log((1 + len(everything)) / (1 + seen[often])) + 1
@@ -169,9 +186,9 @@ class _Lessons:
 
         places, values, ends = [], [], [0]
         for row in rows:
-            where = model.rows(self._features[row])
+            where, weights = model.rows(*self._features[row])
             places.append(where)
-            values.append(model.values(where))
+            values.append(model.values(where, weights))
             ends.append(ends[-1] + len(where))
         shape = (len(rows), len(self._vocabulary))
         data = (np.concatenate(values), np.concatenate(places), ends)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, select, update
+from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from jingxiaowei.errors import JingxiaoweiError, PermissionDeniedError
@@ -23,11 +23,13 @@ from jingxiaowei.services.scopes import elsewhere, scope_of
 from jingxiaowei.services.tagging_rules import Names, names_of
 from jingxiaowei.store.engine import Database
 from jingxiaowei.store.file_tables import ReplyKind
+from jingxiaowei.store.sealed import SEALED
 from jingxiaowei.store.tables import AREA, IDENTITY, TICKET, Role, TicketState
 
 NOTE_CHARACTERS = 200
-_NOTE = b"ticket.note"
+_NOTE = SEALED[TICKET.c.note]
 _SHOWN, _LINES = 300, 40
+_URGENT = ("emergency", "harm")
 _QUOTE = 40
 
 
@@ -79,9 +81,25 @@ class Tickets:
         self._replies = replies
 
     async def waiting(self, officer: Signed, now: datetime) -> list[Ticket]:
-        """The open ones of the officer's areas: overdue and mine first, then by due time."""
+        """The open ones of the officer's areas: emergencies, then overdue and mine, by due time."""
         rows = await self._list(officer, now, TICKET.c.state != TicketState.CLOSED)
-        return sorted(rows, key=lambda t: (not (t.overdue or t.mine), t.due_at, t.id))
+        return sorted(
+            rows,
+            key=lambda t: (not t.urgent, not (t.overdue or t.mine), t.due_at, t.id),
+        )
+
+    async def pressing(self, officer: Signed, now: datetime) -> int:
+        """How many emergencies in the officer's areas nobody has taken on. A number alone, so it
+        is no look at anybody's ticket."""
+        _require(officer)
+        query = select(func.count()).where(
+            TICKET.c.need.in_(_URGENT), TICKET.c.state == TicketState.OPEN
+        )
+        async with self._database.read() as connection:
+            scope = await scope_of(connection, officer, now)
+            if not scope.everywhere:
+                query = query.where(TICKET.c.area.in_(scope.areas))
+            return int((await connection.execute(query)).scalar_one())
 
     async def closed(self, officer: Signed, now: datetime) -> list[Ticket]:
         """What was closed last."""
@@ -92,7 +110,8 @@ class Tickets:
     ) -> list[Ticket]:
         _require(officer)
         newest = TICKET.c.closed_at.desc()  # no order among those that are open
-        query = select(TICKET).where(which).order_by(newest, TICKET.c.due_at, TICKET.c.id)
+        pressing = TICKET.c.need.in_(_URGENT).desc()
+        query = select(TICKET).where(which).order_by(newest, pressing, TICKET.c.due_at, TICKET.c.id)
         async with self._database.write() as connection:
             scope = await scope_of(connection, officer, now)
             if not scope.everywhere:
@@ -290,7 +309,7 @@ class Tickets:
             row.id,
             row.code,
             NEEDS.get(row.need, row.need),
-            row.need in ("emergency", "harm"),
+            row.need in _URGENT,
             row.state.value,
             TICKET_STATES[row.state],
             quote[:_QUOTE] + ("…" if len(quote) > _QUOTE else ""),

@@ -9,7 +9,7 @@ from jingxiaowei.errors import PermissionDeniedError
 from jingxiaowei.services.audit import Audit, Event
 from jingxiaowei.services.officers import Officers, Signed
 from jingxiaowei.services.tagging_rules import Names, names_of
-from jingxiaowei.services.trail_words import TOPICS, act_word
+from jingxiaowei.services.trail_words import TOPICS, act_word, why_word
 from jingxiaowei.store.engine import Database
 from jingxiaowei.store.tables import AUDIT, Role
 
@@ -60,7 +60,7 @@ class Trail:
                 actor_word(row.actor, names),
                 act_word(row.action),
                 _about(row.object),
-                row.reason,
+                why_word(row.reason),
             )
             for row in rows
         ]

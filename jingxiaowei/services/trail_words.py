@@ -1,5 +1,6 @@
 """The trail's acts, as an auditor reads them."""
 
+import re
 from collections.abc import Mapping
 
 _FILES: Mapping[str, str] = {
@@ -27,6 +28,7 @@ _FILES: Mapping[str, str] = {
     "surgery": "调整标签表",
     "choose": "本人选标签",
     "withdraw": "本人去掉标签",
+    "request": "本人提出请求",
     "fact": "系统记标签",
 }
 _ALERTS: Mapping[str, str] = {
@@ -88,3 +90,32 @@ def act_word(action: str) -> str:
     """An act in words; one that has none is shown as it is called."""
     kind, _, rest = action.partition(".")
     return _KINDS.get(kind, {}).get(rest, action)
+
+
+_WHYS: Mapping[str, str] = {
+    "password": "密码",
+    "one-time": "一次性链接",
+    "recent": "最近来过的",
+    "police": "民警",
+    "auxiliary": "辅警",
+    "admin": "管理员",
+    "auditor": "审计员",
+    "ok": "未发现断链",
+}
+_NUMBERED: Mapping[str, str] = {
+    "assignment": "标签记录",
+    "suggestion": "建议",
+    "receipt": "回执",
+    "message": "消息",
+}
+_NUMBER = re.compile(rf"\b({'|'.join(_NUMBERED)}):(\w+)")
+
+
+def why_word(reason: str) -> str:
+    """A reason in words: what the program wrote itself, translated; what a person wrote, as it is.
+
+    标签记录 3 for ``assignment:3``; 关怀回访 消息 9 for ``关怀回访 message:9``.
+    """
+    if reason in _WHYS:
+        return _WHYS[reason]
+    return _NUMBER.sub(lambda found: f"{_NUMBERED[found[1]]} {found[2]}", reason)

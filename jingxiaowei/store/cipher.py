@@ -1,13 +1,16 @@
 """Encryption at rest: two random keys a database has, wrapped with the operator's secret.
 
 The data key encrypts (AES-256-GCM), the index key hashes what must be found again (HMAC-SHA256,
-128 bits). Changing the secret re-wraps the two keys and touches no row.
+128 bits). Changing the secret re-wraps the two keys and touches no row; changing the data key is
+:mod:`jingxiaowei.services.key_rotation`'s.
 """
 
 import base64
+import contextlib
 import hashlib
 import hmac
 import os
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
@@ -36,30 +39,48 @@ def wrap(secret: str, purpose: str, key: bytes) -> bytes:
     return nonce + _wrapper(secret).encrypt(nonce, key, purpose.encode())
 
 
-def unwrap(secret: str, purpose: str, wrapped: bytes) -> bytes:
-    """The key again.
+def unwrap(secrets: Sequence[str], purpose: str, wrapped: bytes) -> bytes:
+    """The key again, by whichever of the secrets it is wrapped with.
 
     Raises:
-        StoreError: the secret is not the one that this database was made with.
+        StoreError: by none of them: not the secret that this database was made with.
     """
-    try:
-        return _wrapper(secret).decrypt(wrapped[:_NONCE], wrapped[_NONCE:], purpose.encode())
-    except InvalidTag:
-        raise StoreError(
-            "JXW_SECRET_KEY does not fit this database: use the secret it was made with"
-        ) from None
+    for secret in secrets:
+        with contextlib.suppress(InvalidTag):
+            return _wrapper(secret).decrypt(wrapped[:_NONCE], wrapped[_NONCE:], purpose.encode())
+    raise StoreError("JXW_SECRET_KEY does not fit this database: use the secret it was made with")
 
 
 class Cipher:
-    """Encrypts and finds. ``purpose`` binds a ciphertext to its column: it opens nowhere else."""
+    """Encrypts and finds. ``purpose`` binds a ciphertext to its column: it opens nowhere else.
+
+    While the data key is being changed there are others beside it, by which values are read too.
+    """
 
     def __init__(self, data_key: bytes, index_key: bytes) -> None:
-        self._aead = AESGCM(data_key)
         self._index_key = index_key
+        self.adopt(data_key)
+
+    def adopt(self, data_key: bytes, others: Sequence[bytes] = ()) -> None:
+        """Write under a data key from now on, and read under it and others."""
+        self._aead = AESGCM(data_key)
+        self._others = tuple(AESGCM(key) for key in others)
 
     def seal_bytes(self, purpose: bytes, data: bytes) -> bytes:
         nonce = os.urandom(_NONCE)
         return nonce + self._aead.encrypt(nonce, data, purpose)
+
+    def renew(self, purpose: bytes, sealed: bytes) -> bytes | None:
+        """A value encrypted under the data key that was under another; nothing where it stands
+        under the data key already.
+
+        Raises:
+            StoreError: no key opens it.
+        """
+        with contextlib.suppress(InvalidTag):
+            self._aead.decrypt(sealed[:_NONCE], sealed[_NONCE:], purpose)
+            return None
+        return self.seal_bytes(purpose, self.open_bytes(purpose, sealed))
 
     def open_bytes(self, purpose: bytes, sealed: bytes) -> bytes:
         """The data again.
@@ -67,10 +88,10 @@ class Cipher:
         Raises:
             StoreError: the bytes are damaged or belong to another column.
         """
-        try:
-            return self._aead.decrypt(sealed[:_NONCE], sealed[_NONCE:], purpose)
-        except InvalidTag:
-            raise StoreError("an encrypted value cannot be read: damaged, or moved") from None
+        for aead in (self._aead, *self._others):
+            with contextlib.suppress(InvalidTag):
+                return aead.decrypt(sealed[:_NONCE], sealed[_NONCE:], purpose)
+        raise StoreError("an encrypted value cannot be read: damaged, or moved")
 
     def seal(self, purpose: bytes, text: str) -> bytes:
         return self.seal_bytes(purpose, text.encode(errors="replace"))

@@ -6,6 +6,7 @@ of their own. On PostgreSQL both are one pool.
 """
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
@@ -25,16 +26,16 @@ from sqlalchemy import (
     func,
     select,
     text,
-    update,
 )
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from jingxiaowei.errors import StoreError
 from jingxiaowei.store import migrations
-from jingxiaowei.store.cipher import Cipher, new_key, unwrap, wrap
+from jingxiaowei.store.cipher import Cipher, new_key, wrap
+from jingxiaowei.store.keys import DATA, FORMER, INDEX, NEXT, read_keys, wrap_keys
 from jingxiaowei.store.prepared import Prepared, Script, play, play_here, visit
 from jingxiaowei.store.tables import DATA_KEY
 
@@ -50,6 +51,10 @@ _PRAGMAS = (
 _LEASE_LOCK = 0x6A7877
 _ALERT_LOCK = 0x6A7878
 _TRAIL_LOCK = 0x6A7879
+
+# Seconds after which every process follows a change of the data key.
+KEY_ROUND = 15.0
+log = logging.getLogger(__name__)
 
 Step = Callable[[AsyncConnection], Awaitable[object]]
 Finish = Callable[[AsyncConnection, Sequence[Any]], Awaitable[object]]
@@ -73,12 +78,11 @@ class Database:
     """Connections, transactions and the cipher."""
 
     def __init__(self, url: str) -> None:
-        self.url = make_url(url)
+        self.url = _parsed(url)
         self.sqlite = self.url.get_backend_name() == "sqlite"
         if self.sqlite:
-            if self.url.database:
-                with _in_one_sentence():
-                    Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
+            with _in_one_sentence():
+                _file(self.url).parent.mkdir(parents=True, exist_ok=True)
             self.engine = create_async_engine(self.url, pool_size=1, max_overflow=0)
             self.readers = create_async_engine(self.url, pool_size=4, max_overflow=4)
             _configure_sqlite(self.engine, "BEGIN IMMEDIATE")
@@ -89,6 +93,7 @@ class Database:
             )
             self.readers = self.engine
         self._cipher: Cipher | None = None
+        self.secrets: tuple[str, ...] = ()  # the operator's, the one in force first
         # By the id of a transaction's connection, while the transaction lasts.
         self._ends: dict[int, list[tuple[Finish, Sequence[Any]]]] = {}
 
@@ -241,42 +246,62 @@ class Database:
             async with self.engine.begin() as connection:
                 await connection.run_sync(migrations.upgrade)
 
-    async def open(self, secret: str) -> None:
+    async def open(self, secret: str, former: str = "") -> None:
         """Check the schema and load the keys; makes them in an empty database.
+
+        Args:
+            former: the secret before this one, for keys that are still wrapped with it.
 
         Raises:
             StoreError: no connection, an old schema, or the wrong secret.
         """
+        self.secrets = (secret, former) if former else (secret,)
         with _in_one_sentence():
             async with self.engine.begin() as connection:
                 await connection.run_sync(migrations.require_current)
-                keys = {p: new_key() for p in ("data", "index")}
                 now = datetime.now(UTC)
                 rows = [
-                    {"purpose": p, "wrapped": wrap(secret, p, key), "created_at": now}
-                    for p, key in keys.items()
+                    {"purpose": p, "wrapped": wrap(secret, p, new_key()), "created_at": now}
+                    for p in (DATA, INDEX)
                 ]
                 # Two processes may start at once: the first one's keys stay.
                 await connection.execute(self.insert(DATA_KEY).on_conflict_do_nothing(), rows)
-            async with self.engine.begin() as connection:
-                found = await connection.execute(select(DATA_KEY.c.purpose, DATA_KEY.c.wrapped))
-                stored = found.all()
-        opened = {purpose: unwrap(secret, purpose, wrapped) for purpose, wrapped in stored}
-        self._cipher = Cipher(opened["data"], opened["index"])
+            await self.reload_keys()
+
+    async def reload_keys(self) -> dict[str, bytes]:
+        """Write and read under the keys as they are now; the keys.
+
+        Raises:
+            StoreError: a key is wrapped with a secret that this process was not given.
+        """
+        async with self.readers.connect() as connection:
+            keys = await read_keys(connection, self.secrets)
+        if self._cipher is None:
+            self._cipher = Cipher(keys[DATA], keys[INDEX])
+        # Who holds the cipher already goes on with the new keys.
+        self._cipher.adopt(keys[DATA], [keys[p] for p in (FORMER, NEXT) if p in keys])
+        return keys
+
+    async def watch_keys(self) -> None:
+        """Follow a change of the data key made elsewhere, for as long as the task lives."""
+        while True:
+            await asyncio.sleep(KEY_ROUND)
+            try:
+                await self.reload_keys()
+            except (StoreError, SQLAlchemyError, OSError):
+                log.exception("the keys could not be read again; those at hand stay in use")
 
     async def rekey(self, old: str, new: str) -> None:
         """Wrap the keys with a new secret; no row of content is touched.
 
         Raises:
-            StoreError: ``old`` is not the secret that the keys are wrapped with.
+            StoreError: no connection, an old schema, or ``old`` is not the secret that the keys
+                are wrapped with.
         """
-        async with self.engine.begin() as connection:
-            stored = await connection.execute(select(DATA_KEY.c.purpose, DATA_KEY.c.wrapped))
-            for purpose, wrapped in stored.all():
-                again = wrap(new, purpose, unwrap(old, purpose, wrapped))
-                await connection.execute(
-                    update(DATA_KEY).where(DATA_KEY.c.purpose == purpose).values(wrapped=again)
-                )
+        with _in_one_sentence():
+            async with self.engine.begin() as connection:
+                await connection.run_sync(migrations.require_current)
+                await wrap_keys(connection, (new, old))
 
     async def ready(self) -> bool:
         """Whether the database answers within two seconds, from a table of ours."""
@@ -291,12 +316,33 @@ class Database:
 
     def _file_gone(self) -> bool:
         """An SQLite file that was removed: open connections would go on writing to nowhere."""
-        return bool(self.sqlite and self.url.database and not Path(self.url.database).exists())
+        return self.sqlite and not _file(self.url).exists()
 
     async def close(self) -> None:
         await self.engine.dispose()
         if self.readers is not self.engine:
             await self.readers.dispose()
+
+
+def _parsed(url: str) -> URL:
+    try:
+        return make_url(url)
+    except (SQLAlchemyError, ValueError):
+        raise StoreError("JXW_DATABASE_URL cannot be read: is its port a number?") from None
+
+
+def _file(url: URL) -> Path:
+    """The file of an SQLite database.
+
+    Raises:
+        StoreError: there is none, or a folder stands in its place.
+    """
+    if not url.database or url.database == ":memory:":
+        raise StoreError("JXW_DATABASE_URL names no file: sqlite+aiosqlite:///data/jingxiaowei.db")
+    path = Path(url.database)
+    if path.is_dir():
+        raise StoreError(f"JXW_DATABASE_URL names the folder {path}: name a file in it")
+    return path
 
 
 @contextmanager

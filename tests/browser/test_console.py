@@ -1,16 +1,20 @@
 """The console in a real browser: readable, usable by keys, live, and whole without a script."""
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Page, expect
 
+from jingxiaowei.pipeline.decide import Mind
 from jingxiaowei.pipeline.screen.values import Transfer
 from jingxiaowei.services.bell import Stage
+from jingxiaowei.store.engine import Database
 from jingxiaowei.store.tables import Role
-from tests.console.conftest import Site, small_site  # noqa: F401
+from tests.conftest import migrated_url, said
+from tests.console.conftest import Site, open_site
 from tests.services.alerting import PASSWORD, boss
 
 pytestmark = pytest.mark.browser
@@ -44,11 +48,20 @@ class Console:
 
 
 @pytest.fixture
-async def console(browser: Browser, small_site: Site) -> AsyncIterator[Console]:  # noqa: F811
-    console = Console(browser, small_site)
-    yield console
-    for context in browser.contexts:
-        await context.close()  # before the server, which would wait for what is still asked
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """SQLite alone: what a browser shows does not depend on it."""
+    return migrated_url(request, "sqlite", tmp_path)
+
+
+@pytest.fixture
+async def console(
+    browser: Browser, database: Database, mind: Mind, tmp_path: Path
+) -> AsyncIterator[Console]:
+    async for site in open_site(database, mind, tmp_path):
+        console = Console(browser, site)
+        yield console
+        for context in browser.contexts:
+            await context.close()  # before the server, which would wait for what is still asked
     assert console.faults == []
 
 
@@ -184,6 +197,16 @@ async def test_a_new_alert_sounds_unless_muted(console: Console) -> None:
     await page.reload()
     await page.locator("h1").click()
     await expect(sound).to_have_text("声音关")
+
+
+async def test_an_emergency_calls_by_itself(console: Console) -> None:
+    page, spine = await console.open(), console.site.alarm.spine
+    await expect(page.locator("#pressing")).to_be_hidden()
+    await page.locator("#sum").click()
+    await spine.inbox.receive([said("我老公又打我了，我躲在厕所里", sender="in-need")])
+    await spine.settle()
+    await expect(page.locator("#pressing")).to_have_text("1 件紧急求助没人认领")
+    await expect(page.locator("#sound")).to_have_attribute("data-rung", "1")
 
 
 async def test_what_was_typed_outlives_the_session(console: Console) -> None:

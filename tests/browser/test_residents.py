@@ -7,7 +7,7 @@ from playwright.async_api import expect
 
 from jingxiaowei.store.file_tables import RequestKind
 from jingxiaowei.store.tables import Role
-from tests.browser.test_console import Console, check, console, small_site  # noqa: F401
+from tests.browser.test_console import Console, check, console, database_url  # noqa: F401
 from tests.conftest import said
 from tests.console.test_residents import file_of
 from tests.services.alerting import PASSWORD

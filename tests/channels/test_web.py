@@ -292,7 +292,8 @@ class TestPage:
             assert (await client.get(path)).status == 404
         for path in ("/chat/send", "/chat/images", "/chat/messages"):
             assert (await client.post(path, headers=OWN_PAGE)).status == 404
-        assert (await client.get("/privacy")).status == 200
+        for path in ("/privacy", "/privacy/"):
+            assert (await client.get(path)).status == 200
 
     async def test_privacy_names_what_the_law_asks_for(self, client):
         page = await text_of(client, "/privacy")
@@ -407,6 +408,15 @@ class TestSend:
         for body, status in ((b"text=" + b"x" * 300_000, 413), (b"\xff\xfe", 400)):
             response = await client.post("/chat/send", data=body, headers=OWN_SCRIPT)
             assert response.status == status
+        for path in ("/chat/send", "/chat/messages"):
+            # By hand: aiohttp closes the line at once, and its client would not see the answer.
+            reader, writer = await asyncio.open_connection("127.0.0.1", client.port)
+            sent = "".join(f"{name}: {value}\r\n" for name, value in OWN_SCRIPT.items())
+            sent += "Content-Encoding: gzip\r\nContent-Length: 7"
+            writer.write(f"POST {path} HTTP/1.1\r\nHost: x\r\n{sent}\r\n\r\nno gzip".encode())
+            assert (await reader.readline()).startswith(b"HTTP/1.1 400 ")
+            writer.close()
+            await writer.wait_closed()
         many = "&".join(f"f{i}=1" for i in range(50)).encode()
         assert (await client.post("/chat/send", data=many, headers=OWN_SCRIPT)).status == 400
         long_id = {"text": "在吗", "menu_id": "x" * 65}

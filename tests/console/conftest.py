@@ -19,7 +19,7 @@ from jingxiaowei.services.files_samples import seed_files
 from jingxiaowei.services.officers import Signed
 from jingxiaowei.services.signins import SignIns
 from jingxiaowei.store.engine import Database
-from tests.conftest import SECRET, make_settings
+from tests.conftest import make_settings, migrated_url
 from tests.services.alerting import Alarm, make_alarm
 
 OURS = {"Sec-Fetch-Site": "same-origin"}
@@ -64,20 +64,19 @@ async def open_site(database: Database, mind: Mind, folder: Path) -> AsyncIterat
 
 
 @pytest.fixture
-async def site(database: Database, mind: Mind, tmp_path: Path) -> AsyncIterator[Site]:
-    async for site in open_site(database, mind, tmp_path):
-        yield site
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """SQLite, unless a test is marked with ``both``: a page only shows what services do, and
+    theirs are tested on each."""
+    return migrated_url(request, getattr(request, "param", "sqlite"), tmp_path)
+
+
+both = pytest.mark.parametrize("database_url", ["sqlite", "postgresql"], indirect=True)
 
 
 @pytest.fixture
-async def small_site(mind: Mind, tmp_path: Path) -> AsyncIterator[Site]:
-    """On SQLite alone, for what the database does not matter to."""
-    database = Database(f"sqlite+aiosqlite:///{tmp_path}/console.db")
-    await database.upgrade()
-    await database.open(SECRET)
+async def site(database: Database, mind: Mind, tmp_path: Path) -> AsyncIterator[Site]:
     async for site in open_site(database, mind, tmp_path):
         yield site
-    await database.close()
 
 
 class Hands:

@@ -1,5 +1,6 @@
 """The console by its forms alone, as a browser without a script uses it."""
 
+import io
 import re
 from datetime import timedelta
 
@@ -21,7 +22,7 @@ from jingxiaowei.services.picture_mail import PictureMail
 from jingxiaowei.services.signins import ABSOLUTE, FAILURES, IDLE
 from jingxiaowei.store.alert_tables import ALERT, EVENT, SESSION, AlertState, AlertVerdict
 from jingxiaowei.store.tables import AUDIT, INBOX, MEDIA, Role
-from tests.console.conftest import Hands, Site
+from tests.console.conftest import OURS, Hands, Site, both
 from tests.pictures import saved
 from tests.services.alerting import PASSWORD, QUIET, boss
 
@@ -57,6 +58,7 @@ async def test_account_and_password(hands: Hands) -> None:
     assert hands.at.startswith("/console/sign-in")
 
 
+@both
 async def test_five_wrong_passwords_lock(hands: Hands) -> None:
     await hands.site.alarm.spine.officers.add("li.qiang", Role.POLICE, PASSWORD, "county-desk")
     for _ in range(FAILURES):
@@ -69,6 +71,7 @@ async def test_five_wrong_passwords_lock(hands: Hands) -> None:
     assert "sign_in.locked" in [e.action for e in await hands.site.alarm.spine.rows(AUDIT)]
 
 
+@both
 async def test_a_one_time_link_works_once(hands: Hands) -> None:
     link = await hands.site.link(hands.site.police)
     await hands.get(link)
@@ -117,6 +120,27 @@ async def test_a_form_without_its_token_does_nothing(at_work: Hands) -> None:
     assert (await at_work.site.alarm.alerts())[0].state is AlertState.NEW
 
 
+@pytest.mark.parametrize(
+    ("kind", "body", "status"),
+    [
+        ("multipart/form-data", b"no form", 400),
+        ("multipart/form-data; boundary=x", b"no form\r\n", 400),
+        ("application/x-www-form-urlencoded; charset=none", b"account=a", 400),
+        ("application/x-www-form-urlencoded; charset=utf-8", b"account=\xff", 400),
+        ("application/x-www-form-urlencoded", b"account=" + b"a" * 2_000_000, 413),
+    ],
+    ids=range(5),
+)
+async def test_a_form_that_cannot_be_read_is_refused(
+    site: Site, kind: str, body: bytes, status: int
+) -> None:
+    url, headers = f"{site.url}/console/sign-in", OURS | {"Content-Type": kind}
+    async with aiohttp.request("POST", url, data=io.BytesIO(body), headers=headers) as answer:
+        assert answer.status == status
+        assert "再试" in await answer.text()
+
+
+@both
 async def test_the_whole_way_by_forms(at_work: Hands) -> None:
     page = await at_work.get("/console/")
     order = re.findall(r'id="alert-(\d)"', page)
@@ -148,6 +172,7 @@ async def test_the_whole_way_by_forms(at_work: Hands) -> None:
     assert (await at_work.site.alarm.alerts())[0].state is AlertState.CLAIMED
 
 
+@both
 async def test_police_confirm_tell_and_search(at_work: Hands) -> None:
     await at_work.get("/console/alerts/1")
     await at_work.post("/console/alerts/1/claim")
@@ -213,6 +238,8 @@ async def test_what_is_not_there(at_work: Hands) -> None:
     for path in ("/console/alerts/999", "/console/alerts/999999999999999999"):
         await at_work.get(path)
         assert at_work.status == 404
+    page = await at_work.get("/console/nowhere")
+    assert (at_work.status, "没有这一页" in page, "这一步没有做" in page) == (404, True, False)
     await at_work.get("/console/")
     await at_work.post("/console/alerts/1/nothing")
     assert at_work.status == 404
@@ -318,9 +345,9 @@ async def test_the_picture_is_seen_with_its_quotes_and_a_reason(at_work: Hands) 
         assert at_work.status == status, path
 
 
-async def test_a_server_that_stops_opens_no_stream(small_site: Site) -> None:
+async def test_a_server_that_stops_opens_no_stream(site: Site) -> None:
     """One that came in at that moment would keep it from stopping for two minutes."""
-    streams = Streams(small_site.alarm.spine.bell, small_site.sign_ins)
+    streams = Streams(site.alarm.spine.bell, site.sign_ins)
     app = web.Application()
     app.router.add_get("/events", streams.events)
     async with TestServer(app) as server, aiohttp.ClientSession() as session:

@@ -3,16 +3,18 @@
 import re
 
 from jingxiaowei.store.tables import RESIDENT, Role
-from tests.console.conftest import Hands
+from tests.console.conftest import Hands, both
 from tests.console.test_residents import as_police, current, file_of, somebody
 from tests.services.alerting import PASSWORD
 
 
+@both
 async def test_an_audience_is_counted_and_explained(at_work: Hands) -> None:
     await at_work.get("/console/audience")
     page = await at_work.post("/console/audience", expression="企业负责人 或 新居民", what="count")
     assert ">2</span> 人" in page
     assert "不满 20 人，不分辖区和标签" in page
+    assert "再按标签大项分" not in page
     page = await at_work.post(
         "/console/audience", expression="企业负责人", what="explain", whom="138 0000 0311"
     )
@@ -50,6 +52,7 @@ async def test_police_save_an_audience(hands: Hands) -> None:
     assert (hands.status, "已经有叫“老板们”的受众" in page) == (400, True)
 
 
+@both
 async def test_files_and_work_change_hands(hands: Hands) -> None:
     site = hands.site
     officers = site.alarm.spine.officers
@@ -86,6 +89,7 @@ async def test_who_may_hand_over_and_adjust(hands: Hands, at_work: Hands) -> Non
     assert hands.status == 403
 
 
+@both
 async def test_a_surgery_is_looked_at_first(hands: Hands) -> None:
     await somebody(hands, Role.ADMIN)
     page = await hands.get("/console/tags")

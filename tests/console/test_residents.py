@@ -20,7 +20,7 @@ from jingxiaowei.store.file_tables import (
 )
 from jingxiaowei.store.tables import AUDIT, RESIDENT, Role
 from tests.conftest import said
-from tests.console.conftest import Hands, Site
+from tests.console.conftest import Hands, Site, both
 from tests.services.alerting import PASSWORD
 
 
@@ -65,6 +65,7 @@ async def test_the_register_is_masked(at_work: Hands) -> None:
     assert ("file.search", "recent") in await trail(at_work.site)
 
 
+@both
 async def test_search_by_phone_tag_and_area(at_work: Hands) -> None:
     await at_work.get("/console/residents")
     page = await at_work.post("/console/residents", phone="+86 138-0000-0412", **{"for": "care"})
@@ -165,6 +166,7 @@ async def test_careful_tags_are_for_police(hands: Hands, at_work: Hands) -> None
     assert ("file.view_careful", "关怀回访") in await trail(hands.site)
 
 
+@both
 async def test_noting_a_tag(at_work: Hands) -> None:
     path = file_of(at_work.site, "ma")
     page = await at_work.get(f"{path}/tag?for=service")
@@ -298,6 +300,7 @@ async def test_police_decide_proposals(hands: Hands, at_work: Hands) -> None:
     assert "elder_alone" in await current(hands.site, path)
 
 
+@both
 async def test_a_file_as_of_another_day(hands: Hands) -> None:
     await as_police(hands)
     path = file_of(hands.site, "ma")
@@ -333,6 +336,7 @@ async def test_what_is_not_there(at_work: Hands) -> None:
     assert at_work.status == 404
 
 
+@both
 async def test_a_request_is_answered_by_police(hands: Hands, at_work: Hands) -> None:
     site, path = at_work.site, file_of(at_work.site, "ma")
     requests = site.desk.files.requests
@@ -439,6 +443,11 @@ async def test_a_phone_is_noted_and_kept_encrypted(at_work: Hands) -> None:
     assert not any(b"13600007788" in row.value for row in rows)
     page = await at_work.post("/console/residents", phone="13600007788", **{"for": "care"})
     assert page.count('class="row"') == 1
+    wrong = {**form, "what": "remove", "why": "记错了人"}
+    page = await at_work.post(f"{path}/contacts", **wrong, value="13600007789")
+    assert (at_work.status, "档案里没有这一条" in page) == (400, True)
+    page = await at_work.post(f"{path}/contacts", **wrong, value="136 0000 7788")
+    assert ("去掉了。" in page, "136****7788" in page) == (True, False)
 
 
 async def test_police_place_a_resident(hands: Hands) -> None:
@@ -468,6 +477,7 @@ async def test_a_minor_is_noted(at_work: Hands) -> None:
     assert "和另一份档案" not in page
 
 
+@both
 async def test_two_files_become_one_and_two_again(hands: Hands) -> None:
     await as_police(hands)
     kept, gone = file_of(hands.site, "shen"), file_of(hands.site, "ma")
@@ -504,14 +514,14 @@ STEPS = (
 )
 
 
-async def test_who_may_note_what(small_site: Site) -> None:
+async def test_who_may_note_what(site: Site) -> None:
     """Roles × steps, through the doors; a step that is let in may still be refused in words."""
-    path, officers = file_of(small_site, "yang"), small_site.alarm.spine.officers
+    path, officers = file_of(site, "yang"), site.alarm.spine.officers
     for role in Role:
         await officers.add(f"a.{role}", role, PASSWORD, "county-desk", "某某")
         async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as session:
-            hands = Hands(small_site, session)
-            await hands.get(await small_site.link(await officers.find(f"a.{role}")))
+            hands = Hands(site, session)
+            await hands.get(await site.link(await officers.find(f"a.{role}")))
             for step, form, let_in in STEPS:
                 await hands.post(f"{path}/{step}", look="care", **form)
                 assert (hands.status != 403) == (role in let_in), (role, step)

@@ -5,9 +5,10 @@ import re
 import pytest
 from sqlalchemy import delete, update
 
+from jingxiaowei.services.bell import Stage
 from jingxiaowei.store.tables import AUDIT, QUESTION, TICKET, QuestionState, Role, TicketState
 from tests.conftest import said
-from tests.console.conftest import Hands, Site
+from tests.console.conftest import Hands, Site, both
 from tests.console.test_residents import as_police, somebody, trail
 
 
@@ -21,6 +22,23 @@ async def ticketed(site: Site) -> int:
     return max(ids)
 
 
+@both
+async def test_an_emergency_stands_above_the_alerts(at_work: Hands) -> None:
+    assert "0 件紧急求助" in await at_work.get("/console/")  # hidden
+    spine = at_work.site.alarm.spine
+    with spine.bell.subscribe(Stage.ALERTS) as rung:
+        await spine.inbox.receive([said("我老公又打我了，我躲在厕所里", sender="in-need")])
+        await spine.settle()
+        assert rung.is_set()
+    for path in ("/console/", "/console/log"):
+        assert "1 件紧急求助没人认领" in await at_work.get(path)
+    [ticket] = [row for row in await spine.rows(TICKET) if row.need in {"emergency", "harm"}]
+    await at_work.get(f"/console/tickets/{ticket.id}")
+    await at_work.post(f"/console/tickets/{ticket.id}/claim")
+    assert 'data-count="0" hidden' in await at_work.get("/console/")
+
+
+@both
 async def test_a_ticket_from_claim_to_note(at_work: Hands, ticketed: int) -> None:
     page = await at_work.get("/console/tickets")
     assert "没人认领" in page
@@ -86,10 +104,17 @@ async def test_an_overdue_ticket_stands_first(at_work: Hands, ticketed: int) -> 
     page = await at_work.get("/console/tickets")
     assert "1 张过期" in page
     assert "■ 过期" in page
+    # An emergency stands before what has waited longer.
+    spine = at_work.site.alarm.spine
+    await spine.inbox.receive([said("我老公又打我了", sender="at-home")])
+    await spine.settle()
+    page = await at_work.get("/console/tickets")
+    assert page.index("老公又打我") < page.index(f"/console/tickets/{ticketed}")
     page = await at_work.get("/console/work")
     assert "■ 过期" in page
 
 
+@both
 async def test_missed_questions_are_counted_and_settled(hands: Hands, site: Site) -> None:
     spine = site.alarm.spine
     words = "天上的星星归哪个所管呀"
@@ -117,6 +142,7 @@ async def test_missed_questions_are_counted_and_settled(hands: Hands, site: Site
     assert hands.status == 404
 
 
+@both
 async def test_the_auditor_reads_and_verifies_the_trail(hands: Hands) -> None:
     await somebody(hands, Role.AUDITOR)
     page = await hands.get("/console/trail")
@@ -124,6 +150,9 @@ async def test_the_auditor_reads_and_verifies_the_trail(hands: Hands) -> None:
     page = await hands.get("/console/trail?topic=file")
     assert "改标签" in page
     assert "加账号" not in page.split("<table")[1]
+    assert "标签记录 1" in page
+    assert "assignment:" not in page
+    assert "一次性链接" in await hands.get("/console/trail?topic=sign_in")
     page = await hands.get(f"/console/trail?who={hands.site.auxiliary.id}&topic=file")
     assert "提请" in page
     page = await hands.post("/console/trail/verify")

@@ -91,6 +91,15 @@ def test_however_short_another_question_is_its_own(mind: Mind) -> None:
         assert last.faq == talk(mind, [text])[0].faq
 
 
+def test_what_is_nobodys_here_is_not_read_into_what_was_asked(mind: Mind) -> None:
+    for before, text in (
+        ("身份证丢了怎么补", "厂里三个月没给工钱了"),
+        ("电瓶车怎么上牌", "离婚财产咋分"),
+        ("护照丢了怎么补办", "高铁票退票扣多少手续费"),
+    ):
+        assert talk(mind, [before, text])[-1].kind is not Kind.ANSWER
+
+
 def test_of_many_new_questions_few_are_read_on(mind: Mind) -> None:
     """Any two questions that are answered by themselves, one after the other."""
     dice = random.Random(7)
@@ -126,6 +135,22 @@ def test_sides_asked_before_do_not_pile_up(mind: Mind) -> None:
         if side.kind is Kind.ANSWER and side.faq == first.faq:
             assert side.topic is not None
             assert side.topic.text == first.topic.text
+
+
+def test_once_another_thing_is_named_the_first_is_over(mind: Mind) -> None:
+    *_, last = talk(mind, ["身份证丢了怎么补", "护照怎么办", "要带什么"])
+    assert last.candidates[0].fact == "E04"
+
+
+def test_a_side_of_what_was_answered_is_said_alone(mind: Mind) -> None:
+    whole, fee, both, other = talk(
+        mind, ["身份证丢了怎么补", "要多少钱", "多久能好，要多少钱", "要多少钱，我家小孩的"]
+    )
+    assert fee.faq == both.faq == whole.faq
+    assert fee.text.splitlines()[0] == "费用：补领40元"
+    assert fee.text.splitlines()[-1].endswith("户籍咨询 12345。")
+    assert [line.split("：")[0] for line in both.text.splitlines()[:2]] == ["费用", "时间"]
+    assert "要带：" in other.text  # somebody else's may differ in more than that
 
 
 @pytest.mark.parametrize("text", ["多少钱", "要带什么材料", "几天能好", "网上能办吗"])

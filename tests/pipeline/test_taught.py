@@ -9,9 +9,11 @@ import pytest
 from jingxiaowei.content.syllables import number, sounds
 from jingxiaowei.content.taught import read_taught, untaught
 from jingxiaowei.errors import ContentError
+from jingxiaowei.pipeline.answer.belief import Believer, weighed_features
 from jingxiaowei.pipeline.answer.features import CONCEPT, SOUND, Keys, features, letters, mark
 from jingxiaowei.pipeline.answer.index import Index
 from jingxiaowei.pipeline.answer.judge import Judge
+from jingxiaowei.pipeline.answer.query import Query
 from jingxiaowei.pipeline.answer.vocabulary import Vocabulary
 from jingxiaowei.pipeline.answer.why import weigh_words
 from jingxiaowei.pipeline.decide import Mind
@@ -73,7 +75,44 @@ def test_features_are_characters_sounds_and_concepts(mind: Mind) -> None:
 )
 def test_the_vocabulary_finds_what_the_features_say(mind: Mind, text: str) -> None:
     taught, clauses = mind.library.taught, mind.index.tokenizer.clauses(text)
-    assert Vocabulary(taught.vocabulary).rows(clauses) == taught.rows(features(clauses)).tolist()
+    found = Vocabulary(taught.vocabulary).rows(clauses)
+    assert sorted(found) == taught.rows(features(clauses))[0].tolist()
+
+
+def counted(query: Query) -> dict[int, float]:
+    keys, weights = weighed_features(query)
+    assert weights is not None
+    return dict(zip(keys.tolist(), weights.tolist(), strict=True))
+
+
+def test_what_asks_nothing_counts_less(mind: Mind) -> None:
+    found = counted(mind.index.query("昨天下雨。身份证丢了怎么补"))
+    assert found[ord("补")] == 1
+    assert 0.5 < found[ord("雨")] < 1
+    assert weighed_features(mind.index.query("身份证丢了怎么补"))[1] is None
+
+
+def test_what_was_asked_before_counts_less(mind: Mind) -> None:
+    found = counted(mind.index.query("护照呢", "身份证丢了怎么补"))
+    assert found[ord("护")] == 1
+    assert found[ord("身")] < 1
+
+
+def test_short_long_or_many_the_features_count_alike(mind: Mind) -> None:
+    query, taught = mind.index.query, mind.library.taught
+    queries = [
+        query("身份证丢了怎么补"),
+        query("昨天身份证丢了。身份证怎么补"),
+        query("护照呢", "身份证丢了怎么补"),
+        query("上个月搬到洛阳，孩子也跟着来了，房子是租的。" * 2 + "孩子的户口怎么迁"),
+        query("的"),
+        query(""),
+    ]
+    rows = [taught.rows(*weighed_features(query)) for query in queries]
+    believer = Believer(taught, [entry.fact for entry in mind.library.entries], 8)
+    for beliefs in (believer.believe(queries), [believer.believe([q])[0] for q in queries]):
+        for belief, wanted in zip(beliefs, taught.weigh(rows), strict=True):
+            assert np.allclose(belief.behind - belief.behind.max(), wanted, atol=1e-4)
 
 
 def test_clauses_are_no_neighbours() -> None:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import insert, select, update
 
 from jingxiaowei.pipeline.decide import Mind
 from jingxiaowei.pipeline.messages import Channel
@@ -17,7 +17,14 @@ from jingxiaowei.services.retention import Retention
 from jingxiaowei.services.suggestions import Raised, Suggestions
 from jingxiaowei.services.tagging import Tagging
 from jingxiaowei.store.engine import Database
-from jingxiaowei.store.file_tables import ASSIGNMENT, ConsentKind
+from jingxiaowei.store.file_tables import (
+    ASSIGNMENT,
+    CONTACT_POINT,
+    ConsentKind,
+    ContactKind,
+    Ground,
+    TagSource,
+)
 from jingxiaowei.store.tables import AUDIT, INBOX, RESIDENT, Role
 from tests.conftest import said
 from tests.services.conftest import Content, Spine, make_spine
@@ -125,3 +132,27 @@ async def make_filing(database: Database, mind: Mind, tmp_path: Path) -> Filing:
     house = build(database, spine.bell, content, spine.audit, spine.officers, media)
     retention = Retention(database, spine.audit, media, house.reviews, house.erasure)
     return Filing(spine, house, media, retention)
+
+
+async def a_full_file(filing: Filing, name: str) -> str:
+    """A resident with something in every table."""
+    police = await filing.officer(f"陈{name}")
+    who = await filing.resident(name)
+    for line in ("身份证怎么换", "明天天气如何", "人工"):
+        await filing.hear(name, line)
+    await filing.agree(who, ConsentKind.CAREFUL)
+    await filing.tagging.apply(police, who, "finance_staff", WHY, filing.now)
+    await filing.tagging.apply(police, who, "elder_alone", WHY, filing.now, ground=Ground.DUTY)
+    await filing.raise_tag(who, "business_owner")
+    await filing.media.keep(who, b"a picture of theirs", "image/png")
+    seal = filing.database.cipher.seal
+    async with filing.database.write() as connection:
+        contact = {
+            "resident_id": who,
+            "kind": ContactKind.PHONE,
+            "value": seal(b"contact.value", "13800002210"),
+            "source": TagSource.RESIDENT,
+            "created_at": filing.now,
+        }
+        await connection.execute(insert(CONTACT_POINT), [contact])
+    return who

@@ -13,6 +13,7 @@ from python_calamine import CalamineWorkbook
 from jingxiaowei.pipeline.decide import Mind
 from jingxiaowei.services.officers import Signed
 from jingxiaowei.services.sheets import Imported, SheetImport
+from jingxiaowei.services.sheets_landing import Landing
 from jingxiaowei.services.sheets_values import Refusal
 from tests.services.filing import Filing
 
@@ -59,17 +60,25 @@ def read_back(path: Path, sheet: str) -> list[list[Any]]:
 class Desk:
     """An officer at the command line, with lists to import."""
 
-    def __init__(self, filing: Filing, mind: Mind, officer: Signed, folder: Path) -> None:
+    def __init__(
+        self, filing: Filing, mind: Mind, officer: Signed, landing: type[Landing] = Landing
+    ) -> None:
         self.filing = filing
         self.officer = officer
         self.refusals: list[Refusal] = []
-        self.sheets = SheetImport(
+        self.landing = landing(
             filing.database,
             filing.spine.audit,
             filing.spine.officers,
             filing.suggestions,
+            filing.spine.content,
+            CORP,
+        )
+        self.sheets = SheetImport(
+            filing.database,
+            filing.spine.officers,
+            self.landing,
             replace(mind.library, taxonomy=filing.tagging.taxonomy),
-            folder / "spool",
             CORP,
         )
 

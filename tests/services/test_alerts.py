@@ -1,12 +1,20 @@
 """Alerts from the turn: one a script and conversation, with what it rests on."""
 
 import asyncio
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
 
 from jingxiaowei.pipeline.decide import Mind
-from jingxiaowei.pipeline.screen.values import ScamType, Screening, Transfer, Verdict
+from jingxiaowei.pipeline.screen.values import (
+    Entity,
+    EntityKind,
+    ScamType,
+    Screening,
+    Transfer,
+    Verdict,
+)
 from jingxiaowei.services.alerts import advance
 from jingxiaowei.services.alerts_values import Sighting
 from jingxiaowei.store.alert_tables import (
@@ -38,6 +46,17 @@ async def test_one_alert_whatever_is_tried_again(alarm: Alarm) -> None:
     assert len(await alarm.spine.rows(EVIDENCE)) == 1
     assert len(await alarm.spine.rows(NOTICE)) == 1
     assert len(await alarm.spine.rows(ENTITY)) == 2
+
+
+async def test_what_is_on_the_account_is_not_what_was_asked_for(alarm: Alarm) -> None:
+    text = "账上还有32万。先打5万"
+    balance = Entity(EntityKind.AMOUNT, "320000", "32万", 4, 7)
+    screening = boss(text)
+    await alarm.hear(
+        text=text, screening=replace(screening, entities=(balance, *screening.entities))
+    )
+    [alert] = await alarm.alerts()
+    assert alert.amount == 50_000
 
 
 async def test_two_at_once_make_one(alarm: Alarm) -> None:

@@ -162,7 +162,8 @@ async def test_large_counts_are(filing: Filing) -> None:
         await connection.execute(insert(RESIDENT), rows)
         await connection.execute(insert(ASSIGNMENT), tags)
     count = await filing.house.audiences.count(police, "finance_staff", filing.now)
-    assert (count.total, count.by_area) == (30, {"wuyuan": 30})
+    assert (count.total, count.by_area, count.by_group) == (30, {"wuyuan": 30}, {})
+    count = await filing.house.audiences.count(police, "finance_staff", filing.now, grouped=True)
     group = filing.spine.content.library.taxonomy.group_of("finance_staff").slug
     assert count.by_group == {group: 30}
 

@@ -16,15 +16,10 @@ from jingxiaowei.services.tagging_values import QUOTE
 from jingxiaowei.store.alert_tables import ALERT, ENTITY, EVIDENCE, AlertState, AlertVerdict
 from jingxiaowei.store.engine import Database
 from jingxiaowei.store.file_tables import (
-    CONTACT_POINT,
     ERASURE_RECEIPT,
     REQUEST,
-    ConsentKind,
-    ContactKind,
-    Ground,
     RequestKind,
     RequestState,
-    TagSource,
 )
 from jingxiaowei.store.tables import (
     IDENTITY,
@@ -37,36 +32,12 @@ from jingxiaowei.store.tables import (
     Role,
 )
 from tests.services.alerting import SCRIPT
-from tests.services.filing import WHY, Filing, make_filing
+from tests.services.filing import Filing, a_full_file, make_filing
 
 
 @pytest.fixture
 async def filing(database: Database, mind: Mind, tmp_path: Path) -> Filing:
     return await make_filing(database, mind, tmp_path)
-
-
-async def a_full_file(filing: Filing, name: str) -> str:
-    """A resident with something in every table."""
-    police = await filing.officer(f"陈{name}")
-    who = await filing.resident(name)
-    for line in ("身份证怎么换", "明天天气如何", "人工"):
-        await filing.hear(name, line)
-    await filing.agree(who, ConsentKind.CAREFUL)
-    await filing.tagging.apply(police, who, "finance_staff", WHY, filing.now)
-    await filing.tagging.apply(police, who, "elder_alone", WHY, filing.now, ground=Ground.DUTY)
-    await filing.raise_tag(who, "business_owner")
-    await filing.media.keep(who, b"a picture of theirs", "image/png")
-    seal = filing.database.cipher.seal
-    async with filing.database.write() as connection:
-        contact = {
-            "resident_id": who,
-            "kind": ContactKind.PHONE,
-            "value": seal(b"contact.value", "13800002210"),
-            "source": TagSource.RESIDENT,
-            "created_at": filing.now,
-        }
-        await connection.execute(insert(CONTACT_POINT), [contact])
-    return who
 
 
 def sealed(rows: list[Any]) -> list[bytes]:

@@ -361,3 +361,17 @@ async def test_words_in_a_message_become_a_suggestion(filing: Filing) -> None:
     assert "会计" in waiting.quote
     assert await filing.suggestions.confirm(police, waiting.id, filing.now)
     assert (await filing.assignments())[0].ground is Ground.CONSENT
+
+
+async def test_a_wrong_contact_is_removed_and_that_is_kept(filing: Filing) -> None:
+    helper, who = await filing.officer("王芳", Role.AUXILIARY), await filing.resident("anna")
+    files = filing.house.files
+    await files.note_contact(helper, who, ContactKind.PHONE, "13800002210", filing.now)
+    wrong = (ContactKind.PHONE, "138 0000 2210")
+    for why, value in (("", wrong[1]), ("打 138 没人", wrong[1]), ("记错了", "13800002211")):
+        with pytest.raises(TagRefusedError):
+            await files.remove_contact(helper, who, wrong[0], value, why, filing.now)
+    await files.remove_contact(helper, who, *wrong, "记错了", filing.now)
+    assert await filing.spine.rows(CONTACT_POINT) == []
+    last = (await filing.spine.rows(AUDIT))[-1]
+    assert (last.action, last.reason) == ("file.contact", "remove phone 记错了")

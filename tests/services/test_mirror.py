@@ -1,5 +1,6 @@
 """Files and WeCom's contacts, kept alike in both directions."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -29,6 +30,7 @@ from jingxiaowei.store.tables import AUDIT, IDENTITY, KF_ACCOUNT, RESIDENT, Role
 from tests.conftest import said
 from tests.fakes import FakeWeCom
 from tests.services.filing import Filing, make_filing
+from tests.stories.conftest import until
 
 MEMBER, STRANGER, ANNA = "officer-1", "officer-2", "wmAnna0001"
 
@@ -467,6 +469,45 @@ async def test_an_erased_file_stays_erased(mirror: Mirror) -> None:
     await mirror.event(ContactChange.ENDED)
     await mirror.event(ContactChange.ADDED)
     assert (await mirror.contact()).identity_id == mirror.resident()
+
+
+# What happens while a contact is compared
+
+
+async def compared_slowly(mirror: Mirror) -> asyncio.Task[Mirrored]:
+    """A run that waits for WeCom's answer to what it puts on."""
+    assert not mirror.fake.calls["externalcontact/mark_tag"]
+    mirror.fake.delay_next("externalcontact/mark_tag", 0.3)
+    run = asyncio.create_task(mirror.work())
+    await until(lambda: mirror.fake.calls["externalcontact/mark_tag"], "the call")
+    mirror.filing.pass_time(seconds=1)
+    return run
+
+
+async def test_what_is_changed_meanwhile_is_not_missed(mirror: Mirror) -> None:
+    resident = await mirror.adds()
+    await mirror.tags()
+    await mirror.note(resident, "finance_staff")
+    run = await compared_slowly(mirror)
+    mirror.fake.contacts.marks(MEMBER, ANNA, "汽车车主")
+    await mirror.event(ContactChange.EDITED)
+    assert (await run).noted == 1
+    assert (await mirror.contact()).due_at is None
+    assert mirror.there() == {"财务人员", "汽车车主"}
+
+
+async def test_who_is_erased_meanwhile_is_forgotten(mirror: Mirror) -> None:
+    resident = await mirror.adds()
+    await mirror.tags()
+    await mirror.note(resident, "finance_staff")
+    run = await compared_slowly(mirror)
+    async with mirror.filing.database.write() as connection:
+        await release(connection, [resident], mirror.filing.now)
+    await run
+    contact = await mirror.contact()
+    assert (contact.state, contact.external) == (ContactState.ERASED, None)
+    assert (contact.base, contact.due_at) == ([], None)
+    assert mirror.there() == set()
 
 
 # The offer

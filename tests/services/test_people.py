@@ -13,7 +13,14 @@ from jingxiaowei.services.audit import Event
 from jingxiaowei.services.media import MediaKeeper
 from jingxiaowei.services.officers import OfficerError
 from jingxiaowei.services.retention import KEPT, Retention
-from jingxiaowei.services.roster import LOCAL, desk_open, in_words, is_workday, next_opening
+from jingxiaowei.services.roster import (
+    LOCAL,
+    ShiftError,
+    desk_open,
+    in_words,
+    is_workday,
+    next_opening,
+)
 from jingxiaowei.store.engine import Database
 from jingxiaowei.store.tables import INBOX, MEDIA, OUTBOX, MediaState, Role
 from tests.conftest import SECRET, said
@@ -74,8 +81,10 @@ async def test_who_is_on_duty(spine: Spine) -> None:
     assert duty.servicers == ("WangFang",)
     later = await spine.roster.duty(sunday - timedelta(hours=2))
     assert later.desk.opens == "今天 20:00"
-    with pytest.raises(ValueError, match="ends after"):
+    with pytest.raises(ShiftError, match="先开始"):
         await spine.roster.add_shift(officer, "wuyuan", sunday, sunday)
+    with pytest.raises(ShiftError, match="atlantis"):
+        await spine.roster.add_shift(officer, "atlantis", sunday, sunday + timedelta(hours=1))
 
 
 async def test_officers_sign_in(spine: Spine) -> None:

@@ -245,7 +245,7 @@ class Export:
 
 async def test_an_export_bears_who_when_and_why(filing: Filing, mind: Mind, tmp_path: Path) -> None:
     police = await filing.officer("陈国华")
-    desk = Desk(filing, mind, police, tmp_path)
+    desk = Desk(filing, mind, police)
     rows = [
         person(1, "财务人员、独居老人", why="走访时本人说的", area="武原"),
         person(2, "财务人员", why="本人说是会计"),

@@ -1,21 +1,29 @@
 """Lists of residents: read, judged row by row, taken whole or not at all."""
 
-from datetime import date, timedelta
+import asyncio
+import time
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import URL
 
 from jingxiaowei.errors import PermissionDeniedError
 from jingxiaowei.pipeline.decide import Mind
 from jingxiaowei.pipeline.messages import Channel
-from jingxiaowei.services.inbox import conversation_id
+from jingxiaowei.services.bell import Bell
+from jingxiaowei.services.inbox import Inbox, conversation_id
 from jingxiaowei.services.roster import LOCAL
 from jingxiaowei.services.sheets import Progress
+from jingxiaowei.services.sheets_landing import Landing
+from jingxiaowei.services.sheets_staging import Staging
 from jingxiaowei.services.sheets_values import SheetError
 from jingxiaowei.store.engine import Database
 from jingxiaowei.store.file_tables import CONTACT_POINT, SUGGESTION, ConsentKind, Ground, TagSource
+from jingxiaowei.store.sheet_tables import LIST_IMPORT, LIST_PIECE
 from jingxiaowei.store.tables import AUDIT, KF_ACCOUNT, RESIDENT, Role
-from tests.conftest import said
+from tests.conftest import SECRET, said
 from tests.services.filing import Filing, make_filing
 from tests.services.sheeting import CORP, WHO, Desk, excel, person, text
 
@@ -27,7 +35,7 @@ async def filing(database: Database, mind: Mind, tmp_path: Path) -> Filing:
 
 @pytest.fixture
 async def desk(filing: Filing, mind: Mind, tmp_path: Path) -> Desk:
-    return Desk(filing, mind, await filing.officer("陈国华"), tmp_path)
+    return Desk(filing, mind, await filing.officer("陈国华"))
 
 
 def contact(filing: Filing, number: int) -> str:
@@ -210,7 +218,7 @@ async def test_dates_that_can_mean_only_one_day(filing: Filing, desk: Desk, tmp_
 async def test_an_auxiliary_proposes_and_stays_at_home(
     filing: Filing, mind: Mind, tmp_path: Path
 ) -> None:
-    helper = Desk(filing, mind, await filing.officer("王芳", Role.AUXILIARY, "wuyuan"), tmp_path)
+    helper = Desk(filing, mind, await filing.officer("王芳", Role.AUXILIARY, "wuyuan"))
     there = await filing.resident("resident-1", area="qinshan")
     rows = [
         person(1, "财务人员、上门办证需求"),
@@ -235,34 +243,113 @@ async def test_an_auxiliary_proposes_and_stays_at_home(
 async def test_who_keeps_no_files_imports_none(
     filing: Filing, mind: Mind, tmp_path: Path, role: Role
 ) -> None:
-    other = Desk(filing, mind, await filing.officer("李四", role), tmp_path)
+    other = Desk(filing, mind, await filing.officer("李四", role))
     with pytest.raises(PermissionDeniedError):
         await other.preview(excel(tmp_path / "名单.xlsx", [person(1)]))
 
 
+class Stops(Progress):
+    """The machine stops at a stage, after some rows of it."""
+
+    def __init__(self, stage: str, rows: int = 0) -> None:
+        self._stage, self._rows, self._now = stage, rows, ""
+
+    def begin(self, what: str, total: int) -> None:
+        self._now = what
+
+    def move(self, rows: int) -> None:
+        self._rows -= rows if self._now == self._stage else 0
+        if self._rows < 0:
+            raise RuntimeError("the machine stops here")
+
+
 async def test_what_came_between_stops_everything(
-    filing: Filing, desk: Desk, tmp_path: Path
+    filing: Filing, desk: Desk, mind: Mind, tmp_path: Path
 ) -> None:
-    """Judged, then somebody notes what contradicts it, then written: nothing is."""
+    """Judged, then somebody notes what contradicts it, then decided: nothing is written."""
     resident = await filing.resident("resident-1")
     rows = [person(1), (resident, "", "", "", "青年居民", "本人说的", "")]
     path = excel(tmp_path / "名单.xlsx", rows)
-
-    class Stops(Progress):
-        def begin(self, what: str, total: int) -> None:
-            if what == "导入":
-                raise RuntimeError("the machine stops here")
-
     with pytest.raises(RuntimeError):
-        await desk.take(path, progress=Stops())
+        await desk.take(path, progress=Stops("核对"))
     assert await filing.assignments() == []
+    assert [await count(filing, each) for each in (LIST_IMPORT, LIST_PIECE)] == [0, 0]
 
-    judged = await desk.preview(path)
-    assert judged.tally.good == 2
-    await filing.tagging.apply(desk.officer, resident, "senior_60", "本人说的", filing.now)
-    went = await desk.take(path)
-    assert not went.applied
+    class Overtaken(Landing):
+        async def verify(self, number: int, now: datetime) -> None:
+            """Between judging and deciding another officer notes something."""
+            await filing.tagging.apply(desk.officer, resident, "senior_60", "本人说的", now)
+            await super().verify(number, now)
+
+    slow = Desk(filing, mind, desk.officer, Overtaken)
+    with pytest.raises(SheetError, match="一行也没有导入"):
+        await slow.take(path)
     assert [row.tag for row in await filing.assignments()] == ["senior_60"]
+    assert [await count(filing, each) for each in (LIST_IMPORT, LIST_PIECE)] == [0, 0]
+
+
+async def test_what_is_decided_is_finished_by_somebody(
+    filing: Filing, desk: Desk, tmp_path: Path
+) -> None:
+    """A process that ends in the middle of writing leaves the rest; nothing of it is lost."""
+    resident = await filing.resident("resident-1")
+    rows = [person(n) for n in range(1, 251)]
+    rows.append((resident, "", "", "", "青年居民", "本人说的", ""))
+    path = excel(tmp_path / "名单.xlsx", rows)
+    with pytest.raises(RuntimeError):
+        await desk.take(path, progress=Stops("导入", 100))
+    assert 0 < len(await filing.assignments()) < 251
+    later = datetime.now(UTC)
+    assert await desk.landing.finish_left(later) == 0  # it may be writing still
+    # Somebody's newer word on one of them stands.
+    await filing.tagging.apply(desk.officer, resident, "senior_60", "本人说的", filing.now)
+    assert await desk.landing.finish_left(later + timedelta(minutes=2)) == 1
+    held = await filing.assignments()
+    assert len(held) == 251
+    assert await filing.tags(resident) == ["senior_60"]
+    assert [await count(filing, each) for each in (LIST_IMPORT, LIST_PIECE)] == [0, 0]
+    trail = await filing.trail()
+    assert (trail.count("file.import"), trail.count("file.tag")) == (1, 252)
+    again = await desk.take(path, good_rows=True)
+    assert (again.noted, again.tally.already) == (0, 250)
+
+
+async def test_a_list_that_nobody_decided_is_forgotten(
+    filing: Filing, desk: Desk, tmp_path: Path
+) -> None:
+    staging = Staging(filing.database)
+    await staging.begin(desk.officer, "sheet:x", filing.now)
+    await desk.landing.finish_left(filing.now + timedelta(hours=1))
+    assert await count(filing, LIST_IMPORT) == 1
+    await desk.landing.finish_left(filing.now + timedelta(days=2))
+    assert await count(filing, LIST_IMPORT) == 0
+
+
+async def test_a_message_is_acknowledged_within_a_second_meanwhile(
+    filing: Filing, desk: Desk, tmp_path: Path
+) -> None:
+    path = excel(tmp_path / "名单.xlsx", [person(n, "财务人员、青年居民") for n in range(1, 1001)])
+    taking = asyncio.create_task(desk.take(path))
+    waits = await asyncio.to_thread(
+        lambda: asyncio.run(_acknowledge(filing.database.url, taking.done))
+    )
+    assert taking.result().noted == 2000
+    assert len(waits) > 20
+    assert sorted(waits)[len(waits) * 95 // 100] < 1  # the machine itself may stand still
+
+
+async def _acknowledge(url: URL, done: Callable[[], bool]) -> list[float]:
+    """Take messages in, as the service beside the command does; how long each took, in seconds."""
+    database = Database(url.render_as_string(hide_password=False))
+    await database.open(SECRET)
+    inbox, waits = Inbox(database, Bell(database)), []
+    while not done():
+        began = time.monotonic()
+        await inbox.receive([said("身份证怎么换", message_id=f"m{len(waits)}")])
+        waits.append(time.monotonic() - began)
+        await asyncio.sleep(0.02)
+    await database.close()
+    return waits
 
 
 async def test_consent_where_that_is_the_ground(filing: Filing, desk: Desk, tmp_path: Path) -> None:

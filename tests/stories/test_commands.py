@@ -92,6 +92,10 @@ def test_every_problem_is_named_with_file_and_line(run: Run, tmp_path: Path) -> 
     assert set(report) == {"ok", "faq", "tags", "scams", "problems"}
     places = {(one["file"], one["line"]) for one in report["problems"] if one["level"] == "error"}
     assert {(f"{faq}/broken.yaml", 3), (f"{faq}/poor.yaml", 3)} <= places
+    nothing = json.loads(run("check", "--json", JXW_FAQ_DIR=str(tmp_path / "none")).stdout)
+    wrong = [one["file"] for one in nothing["problems"] if one["level"] == "error"]
+    assert wrong == [str(tmp_path / "none")]
+    assert not any("practice" in one["file"] for one in nothing["problems"])
     assert all(set(one) == {"file", "line", "level", "message"} for one in report["problems"])
 
 
@@ -118,13 +122,17 @@ def test_a_screenshot_is_screened(run: Run, tmp_path: Path) -> None:
     refused = run("screen", "--image", "no.png")
     assert refused.returncode != 0
     assert "not a PNG" in refused.stderr
-    lines = [{"id": "a", "image": "chat.png"}, {"id": "b", "image": "no.png"}, {"id": "c"}]
-    asked = run("screen", "--jsonl", stdin="\n".join(map(json.dumps, lines)))
-    read, bad, empty = map(json.loads, asked.stdout.splitlines())
+    pictures = {"a": "chat.png", "b": "no.png", "c": "/dev/zero", "d": "no\0name"}
+    lines: list[dict[str, str]] = [{"id": n, "image": path} for n, path in pictures.items()]
+    lines.append({"id": "e"})
+    asked = run("screen", "--jsonl", stdin="\ufeff" + "\n".join(map(json.dumps, lines)))
+    read, bad, endless, nameless, empty = map(json.loads, asked.stdout.splitlines())
     assert (read["id"], read["verdict"]) in {("a", "alert"), ("a", "advise"), ("a", "none")}
     assert "pay 268000 now" in read["text"]
     assert all(s["quote"] == read["text"][s["start"] : s["end"]] for s in read["signals"])
     assert (bad["id"], bad["error"][:23]) == ("b", "the picture is not read")
+    assert (endless["id"], "5 MB" in endless["error"]) == ("c", True)
+    assert (nameless["id"], "name of a file" in nameless["error"]) == ("d", True)
     assert empty["id"] is None
 
 
@@ -207,6 +215,9 @@ BAD_SETTINGS: list[tuple[dict[str, str], str]] = [
     ({"JXW_DATABASE_URL": "mysql://localhost/x"}, "JXW_DATABASE_URL"),
     ({"JXW_HOST": "::"}, "JXW_HOST"),
     ({"JXW_HOST": "example.com"}, "JXW_HOST"),
+    ({"JXW_PUBLIC_URL": "jxw.example.gov.cn"}, "JXW_PUBLIC_URL"),
+    ({"JXW_WECOM_API_BASE": "qyapi"}, "JXW_WECOM_API_BASE"),
+    ({"JXW_WECOM_AGENT_ID": "agent"}, "JXW_WECOM_AGENT_ID"),
     ({"JXW_DATA_DIR": "/proc/no/folder", "JXW_SECRET_KEY": ""}, "JXW_DATA_DIR"),
     (PRODUCTION | {"JXW_WECOM_TOKEN": ""}, "JXW_WECOM_TOKEN"),
     (PRODUCTION | {"JXW_SECRET_KEY": "short"}, "JXW_SECRET_KEY"),
@@ -216,6 +227,9 @@ BAD_STARTS: list[tuple[dict[str, str], str]] = [
     ({"JXW_HOST": "0.0.0.0"}, "JXW_HOST"),  # noqa: S104 - what must be refused
     ({"JXW_DATABASE_URL": "postgresql+asyncpg://u:hush@127.0.0.1:1/x"}, "database"),
     ({"JXW_DATABASE_URL": "sqlite+aiosqlite:////proc/no/such.db"}, "database"),
+    ({"JXW_DATABASE_URL": "sqlite+aiosqlite:////proc"}, "folder /proc"),
+    ({"JXW_DATABASE_URL": "sqlite+aiosqlite://"}, "names no file"),
+    ({"JXW_DATABASE_URL": "postgresql+asyncpg://u:hush@h:port/x"}, "JXW_DATABASE_URL"),
     ({"JXW_WECOM_CORP_ID": "ww1", "JXW_WECOM_TOKEN": "t"}, "JXW_WECOM_AES_KEY"),
     ({"JXW_MODE": "production", "JXW_SECRET_KEY": ""}, "JXW_SECRET_KEY"),
     (PRODUCTION | {"JXW_SECRET_KEY": "change-me-to-a-long-random-text-of-yours"}, "example"),
@@ -236,6 +250,20 @@ def test_a_setting_that_cannot_be_used_is_named(
         if name.startswith("JXW_"):
             monkeypatch.setenv(name, value)
     with pytest.raises(SettingsError, match=says):
+        load_settings()
+
+
+def test_the_settings_file_as_editors_leave_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / ".env"
+    file.write_text("JXW_UNIT_NAME=海盐\nJXW_TRUSTED_PROXI=true\n", encoding="utf-8-sig")
+    assert load_settings().unit_name == "海盐"
+    assert "JXW_TRUSTED_PROXI is no setting" in caplog.text
+    assert "is JXW_TRUSTED_PROXY meant" in caplog.text
+    file.write_text("JXW_UNIT_NAME=海盐\n", encoding="gbk")
+    with pytest.raises(SettingsError, match="UTF-8"):
         load_settings()
 
 

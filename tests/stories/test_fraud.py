@@ -9,9 +9,8 @@ from typing import Any
 import pytest
 
 from jingxiaowei.app import House, open_house, running
-from jingxiaowei.content.checker import load_library
+from jingxiaowei.pipeline.decide import Mind
 from jingxiaowei.services.alerts_closing import Closing
-from jingxiaowei.services.curation import today
 from jingxiaowei.services.officers import Signed
 from jingxiaowei.settings import Settings
 from jingxiaowei.store.alert_tables import ALERT, EVIDENCE, AlertState, AlertVerdict
@@ -61,10 +60,10 @@ class Shift:
 
 
 @pytest.fixture
-async def shift(settings: Settings, fake: FakeWeCom) -> AsyncIterator[Shift]:
+async def shift(settings: Settings, fake: FakeWeCom, mind: Mind) -> AsyncIterator[Shift]:
     fake.members |= {"wangfang"}
     async with open_house(settings) as house:
-        await house.officers.sync_areas(load_library(settings, today()))
+        await house.officers.sync_areas(mind.library)
         officer = await house.officers.add(
             "wangfang", Role.AUXILIARY, "a password that is long", "county-desk", "王芳", "wangfang"
         )

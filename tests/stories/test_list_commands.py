@@ -100,3 +100,12 @@ async def test_the_mirror_is_brought_up_to_date(run: Run, tmp_path: Path) -> Non
         fake.fail_next("externalcontact/get_corp_tag_list", 45009)
         busy = await asyncio.to_thread(run, "tags", "sync", **wecom)
         assert "45009" in one_sentence(busy)
+
+
+def test_the_data_key_is_changed(run: Run) -> None:
+    add_officer(run)
+    looked = run("key", "rotate", "--dry-run")
+    assert "共 1 处，都要重新加密；打不开的 0 处。" in looked.stdout
+    done = run("key", "rotate", "--stopped")
+    assert "已重新加密 1 处，旧的数据密钥已删除。" in done.stdout, done.stderr
+    assert run("audit", "verify").returncode == 0

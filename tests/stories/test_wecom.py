@@ -12,8 +12,7 @@ import aiohttp
 import pytest
 
 from jingxiaowei.app import open_house, running
-from jingxiaowei.content.checker import load_library
-from jingxiaowei.services.curation import today
+from jingxiaowei.pipeline.decide import Mind
 from jingxiaowei.services.roster import in_words
 from jingxiaowei.settings import PACKAGE, Settings
 from jingxiaowei.store.tables import (
@@ -220,18 +219,20 @@ async def a_picture_right_after_entering_is_not_lost(town: Town) -> None:
     assert ticket.need == "image"
 
 
-async def put_on_duty(settings: Settings, userid: str, starts: datetime) -> None:
+async def put_on_duty(settings: Settings, mind: Mind, userid: str, starts: datetime) -> None:
     """An officer with a shift of eight hours."""
     async with open_house(settings) as house:
-        await house.officers.sync_areas(load_library(settings, today()))
+        await house.officers.sync_areas(mind.library)
         officer = await house.officers.add(
             userid, Role.POLICE, "a password that is long", "county-desk", wecom_userid=userid
         )
         await house.roster.add_shift(officer, "county-desk", starts, starts + timedelta(hours=8))
 
 
-async def test_a_person_takes_over_and_leaves(settings: Settings, fake: FakeWeCom) -> None:
-    await put_on_duty(settings, "zhou", datetime.now(UTC) - timedelta(hours=1))
+async def test_a_person_takes_over_and_leaves(
+    settings: Settings, fake: FakeWeCom, mind: Mind
+) -> None:
+    await put_on_duty(settings, mind, "zhou", datetime.now(UTC) - timedelta(hours=1))
     fake.accounts[ACCOUNT].on_duty["zhou"] = True
     async with running(connected(settings, fake)) as (house, address):
         town = Town(house, fake, address)
@@ -300,13 +301,15 @@ async def only_residents_are_answered(town: Town) -> None:
     assert not await town.about(OUTBOX, "wmSystem")
 
 
-async def test_nobody_is_on_duty(settings: Settings, fake: FakeWeCom, tmp_path: Path) -> None:
+async def test_nobody_is_on_duty(
+    settings: Settings, fake: FakeWeCom, mind: Mind, tmp_path: Path
+) -> None:
     county = tmp_path / "county"
     shutil.copytree(PACKAGE / "content" / "county", county)
     (county / "calendar.yaml").write_text("workday: []\nrestday: []\n", encoding="utf-8")
     settings = settings.model_copy(update={"county_dir": county})
     starts = datetime.now(UTC) + timedelta(hours=3)
-    await put_on_duty(settings, "zhou", starts)
+    await put_on_duty(settings, mind, "zhou", starts)
     fake.accounts[ACCOUNT].on_duty["zhou"] = False
     async with running(connected(settings, fake)) as (house, address):
         town = Town(house, fake, address)

@@ -50,7 +50,11 @@ def make_chat(
     if not settings.chat_open:
         return web.Application()
     limits = limits or Limits()
-    sessions = Sessions(settings.secret_key.get_secret_value(), secure=not settings.demo)
+    sessions = Sessions(
+        settings.secret_key.get_secret_value(),
+        secure=not settings.demo,
+        former=settings.secret_key_old.get_secret_value(),
+    )
     gate = Gate(Buckets(limits.address), say, settings.trusted_proxy)
     door = _Door(chat, sessions, gate, say, limits, exports)
     streams = Streams(chat, sessions, limits)
@@ -86,6 +90,7 @@ def make_privacy(
 
     app = page_app(settings, "/privacy")
     app.router.add_get("", rules)
+    app.router.add_get("/", rules)
     return app
 
 

@@ -27,17 +27,23 @@ class Session:
 
 
 class Sessions:
-    """Makes sessions and knows its own again: the cookie carries a token and our seal on it."""
+    """Makes sessions and knows its own again: the cookie carries a token and our seal on it.
 
-    def __init__(self, secret: str, secure: bool) -> None:
-        self._key = hmac.digest(secret.encode(), b"chat session", "sha256")
+    Args:
+        former: the secret before this one, whose seals are still known; empty: none.
+    """
+
+    def __init__(self, secret: str, secure: bool, former: str = "") -> None:
+        secrets_ = (secret, former) if former else (secret,)
+        self._keys = [hmac.digest(each.encode(), b"chat session", "sha256") for each in secrets_]
         self._secure = secure
 
     def of(self, request: web.Request) -> Session:
         """The request's session; a new one for a cookie that is missing or not ours."""
         token, _, seal = request.cookies.get(COOKIE, "").partition(".")
-        if len(token) == _TOKEN_LENGTH and hmac.compare_digest(
-            seal.encode(errors="replace"), self._seal(token).encode()
+        if len(token) == _TOKEN_LENGTH and any(
+            hmac.compare_digest(seal.encode(errors="replace"), _seal(key, token).encode())
+            for key in self._keys
         ):
             return Session(token, new=False)
         return Session(secrets.token_urlsafe(32), new=True)
@@ -46,7 +52,7 @@ class Sessions:
         """Put the session into the browser's cookie, or give it another month."""
         response.set_cookie(
             COOKIE,
-            f"{session.token}.{self._seal(session.token)}",
+            f"{session.token}.{_seal(self._keys[0], session.token)}",
             max_age=LIFETIME,
             path="/chat",
             httponly=True,
@@ -54,8 +60,9 @@ class Sessions:
             samesite="Lax",
         )
 
-    def _seal(self, token: str) -> str:
-        return hmac.digest(self._key, token.encode(errors="replace"), "sha256").hex()
+
+def _seal(key: bytes, token: str) -> str:
+    return hmac.digest(key, token.encode(errors="replace"), "sha256").hex()
 
 
 def same_origin(request: web.Request) -> bool | None:

@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl
 import filetype  # type: ignore[import-untyped]  # 1.2 ships no types
 from aiohttp import BodyPartReader, web
 from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.web_protocol import RequestPayloadError
 from PIL import Image
 
 from jingxiaowei.channels.web.refusals import TOO_LONG, RefusedError
@@ -33,7 +34,7 @@ async def read_body(request: web.Request) -> bytes:
     """The body, at most 256 KB of it.
 
     Raises:
-        RefusedError: it is too long, or comes too slowly.
+        RefusedError: it is too long, comes too slowly, or is not packed as it says.
     """
     body = bytearray()
     try:
@@ -44,6 +45,8 @@ async def read_body(request: web.Request) -> bytes:
                     raise RefusedError(413, TOO_LONG)
     except TimeoutError:
         raise RefusedError(408, "网太慢，没收全。您写的还在，请再试。") from None
+    except (HttpProcessingError, RequestPayloadError):
+        raise RefusedError(400, _UNREADABLE) from None
     return bytes(body)
 
 
@@ -76,7 +79,7 @@ async def read_picture(request: web.Request, broken: str) -> Picture:
             data, message_id = await _parts(request)
     except TimeoutError:
         raise RefusedError(408, "网太慢，图没传完。请换个信号好的地方再发。") from None
-    except (ValueError, HttpProcessingError):
+    except (ValueError, HttpProcessingError, RequestPayloadError):
         raise RefusedError(400, _UNREADABLE) from None
     if not data:
         raise RefusedError(400, "还没选图片。请先选一张，再发。")

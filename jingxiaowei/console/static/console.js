@@ -62,7 +62,7 @@
   const waited = (since) => {
     const s = Math.max(0, Math.floor((Date.now() - Date.parse(since)) / 1000));
     if (s < 3600) return `${two(Math.floor(s / 60))}:${two(s % 60)}`;
-    if (s < 86400) return `${Math.floor(s / 3600)} 小时 ${two(Math.floor((s % 3600) / 60))} 分`;
+    if (s < 86400) return `${Math.floor(s / 3600)}\u00a0小时 ${two(Math.floor((s % 3600) / 60))}\u00a0分`;
     return `${Math.floor(s / 86400)} 天`;
   };
   const tick = () => {
@@ -270,12 +270,16 @@
   // On pages without the log: only how many wait, and whether one is new.
   const title = document.title;
   let heardOf = null;
+  let calls = 0; // emergencies that nobody has taken on
   let pressing = false; // money is on its way, and nobody has claimed it
   const count = (fresh) => {
     const shown = all(".row", fresh);
     const ids = new Set(shown.map((row) => row.dataset.id));
     const born = heardOf ? [...ids].filter((id) => !heardOf.has(id)) : [];
+    const called = Number(fresh.querySelector("#pressing")?.dataset.count ?? 0);
+    if (heardOf && called > calls) ring(3);
     heardOf = ids;
+    calls = called;
     const open = shown.filter((row) => row.querySelector(".act button"));
     pressing = open.some((row) => row.matches(".done, .in_progress"));
     if (born.length) ring(pressing ? 3 : 1);
@@ -300,6 +304,7 @@
         const mine = byId(`alert-${row.dataset.id}`);
         if (mine && !mine.contains(document.activeElement)) mine.replaceWith(row.cloneNode(true));
       }
+      byId("pressing").replaceWith(fresh.querySelector("#pressing").cloneNode(true));
       const first = log.querySelector(".row");
       for (const row of urgent) log.insertBefore(row.cloneNode(true), first);
       const rest = added.length - urgent.length;

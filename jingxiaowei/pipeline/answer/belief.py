@@ -7,12 +7,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jingxiaowei.content.taught import FOREIGN, Taught, entry_columns, find
-from jingxiaowei.pipeline.answer.features import features_of
+from jingxiaowei.pipeline.answer.features import Keys, features, features_of
 from jingxiaowei.pipeline.answer.query import Query
 from jingxiaowei.pipeline.answer.vocabulary import Vocabulary
 
 _PIECES = 32  # characters of a text up to which features are looked up one by one
 _FAR = 8.0  # in logarithms: an entry so far behind the favourite is out of the question
+
+# Rows of the model, and what each counts in a text; nothing where all count alike.
+Known = tuple[NDArray[np.intp], NDArray[np.float32] | None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,15 +91,52 @@ class Believer:
             for column, likeness in zip(columns, alike, strict=True)
         ]
 
-    def _rows(self, queries: Sequence[Query]) -> Sequence[NDArray[np.intp]]:
-        """By question, the rows of the model that it has something of."""
+    def _rows(self, queries: Sequence[Query]) -> Sequence[Known]:
+        """By question, the rows of the model that it has something of, and what each counts."""
         if sum([len(query.text) for query in queries]) <= _PIECES:
-            found = [self._vocabulary.rows(query.parts) for query in queries]
-            return [np.array(rows, dtype=np.intp) for rows in found]
-        keys, whose = features_of([query.parts for query in queries])
-        rows = find(self._taught.vocabulary, keys)
-        whose *= len(self._taught.vocabulary)
-        rows = np.unique((rows + whose)[rows >= 0])
-        starts = np.arange(1, len(queries)) * len(self._taught.vocabulary)
-        rows_of = np.split(rows, rows.searchsorted(starts))
-        return [rows - n * len(self._taught.vocabulary) for n, rows in enumerate(rows_of)]
+            return [self._piecewise(query) for query in queries]
+        known = len(self._taught.vocabulary)
+        if not any(query.asides for query in queries):
+            keys, whose = features_of([query.asking for query in queries])
+            rows = find(self._taught.vocabulary, keys)
+            rows = np.unique((rows + whose * known)[rows >= 0])
+            counts = None
+        else:
+            sides = [side for query in queries for side in (query.asking, query.asides)]
+            keys, whose = features_of(sides)
+            rows = find(self._taught.vocabulary, keys)
+            # Where a feature is both asked and said aside, its asking comes right before.
+            found = np.unique((2 * (rows + (whose >> 1) * known) + (whose & 1))[rows >= 0])
+            rows = found >> 1
+            first = np.ones(len(rows), dtype=np.bool_)
+            np.not_equal(rows[1:], rows[:-1], out=first[1:])
+            rows, aside = rows[first], found[first] & 1
+            lighter = np.array([query.lighter for query in queries])
+            counts = np.where(aside, lighter[rows // known], 1.0).astype(np.float32)
+        ends = rows.searchsorted(np.arange(1, len(queries)) * known).tolist()
+        parts = [*zip([0, *ends], [*ends, len(rows)], strict=True)]
+        return [
+            (rows[begin:end] - n * known, None if counts is None else counts[begin:end])
+            for n, (begin, end) in enumerate(parts)
+        ]
+
+    def _piecewise(self, query: Query) -> Known:
+        """One short question's rows, and what each counts."""
+        asked = self._vocabulary.rows(query.asking)
+        if not query.asides:
+            return np.array(sorted(asked), dtype=np.intp), None
+        rows = sorted(asked | self._vocabulary.rows(query.asides))
+        counts = [1.0 if row in asked else query.lighter for row in rows]
+        return np.array(rows, dtype=np.intp), np.array(counts, dtype=np.float32)
+
+
+def weighed_features(query: Query) -> tuple[Keys, NDArray[np.float32] | None]:
+    """A question's features in order, and what each counts; nothing where all count alike.
+
+    What stands in a clause that counts fully counts 1, what stands only elsewhere counts less.
+    """
+    keys = features((*query.asking, *query.asides))
+    if not query.asides:
+        return keys, None
+    asked = find(features(query.asking), keys) >= 0
+    return keys, np.where(asked, 1.0, query.lighter).astype(np.float32)

@@ -19,6 +19,10 @@ _ASKS = re.compile("|".join(sorted(QUESTION_MARKS)))
 _ASIDE = 0.4
 _BEFORE = 0.5
 _weight_of = itemgetter(1)
+# The same for the taught leg, which takes a text as a whole: the longer the story, the less its
+# asides count; and the question before counts less than what is asked now.
+_STORY, _LONG = 0.35, 100
+_READ_ON = 0.6
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,7 +32,9 @@ class Query:
     Attributes:
         text: all clauses, one behind the other.
         grams: pairs of characters; a clause of one character is its own pair.
-        parts: the clauses as they were taken apart.
+        asking: the clauses that count fully, as they were taken apart.
+        asides: the others.
+        lighter: what the taught leg counts of a feature that stands only in the asides.
     """
 
     text: str
@@ -36,7 +42,9 @@ class Query:
     grams: dict[str, float]
     words: dict[str, float]
     concepts: dict[str, float]
-    parts: tuple[Clause, ...]
+    asking: tuple[Clause, ...]
+    asides: tuple[Clause, ...]
+    lighter: float
 
 
 def asks(text: str) -> bool:
@@ -67,11 +75,14 @@ def take_apart(tokenizer: Tokenizer, text: str, before: str = "") -> Query:
         grams.update(dict.fromkeys(pairs, weight))
         words.update({word: weight for word in part.words if word not in STOPWORDS})
         concepts.update({s.slug: weight for s in part.spotted})
+    whole = "".join([part.text for part, _ in weighed])
     return Query(
-        "".join([part.text for part, _ in weighed]),
+        whole,
         tuple([(part.text, weight) for part, weight in weighed]),
         grams,
         words,
         concepts,
-        tuple([part for part, _ in weighed]),
+        tuple([part for part, weight in weighed if weight == 1.0]),
+        tuple([part for part, weight in weighed if weight != 1.0]),
+        _READ_ON if before else 1 - _STORY * min(1.0, len(whole) / _LONG),
     )

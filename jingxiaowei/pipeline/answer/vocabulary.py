@@ -48,8 +48,8 @@ class Vocabulary:
         self._sounds = dict(zip(pairs, heard.tolist(), strict=True))
         self._concepts = dict(zip(keys[concepts].tolist(), concepts.tolist(), strict=True))
 
-    def rows(self, clauses: Sequence[Clause]) -> list[int]:
-        """The rows of the features of a text that were taught, in order, each once."""
+    def rows(self, clauses: Sequence[Clause]) -> set[int]:
+        """The rows of the features of a text that were taught."""
         rows: set[int | None] = set()
         for clause in clauses:
             slugs = {spot.slug for spot in clause.spotted}
@@ -61,4 +61,4 @@ class Vocabulary:
             sounds = written(text, self._signs)
             rows.update(map(self._sounds.get, map(add, sounds, sounds[1:])))
             rows.update(map(self._concepts.get, concept_keys(slugs)))
-        return sorted(row for row in rows if row is not None)
+        return {row for row in rows if row is not None}

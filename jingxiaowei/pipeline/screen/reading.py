@@ -17,14 +17,26 @@ _STATES = {
 }
 
 
-def read_clock(text: str, hits: Iterable[Hit]) -> Transfer:
-    """The worst state that is told and not taken back in the same clause."""
+def read_clock(text: str, hits: Iterable[Hit]) -> Transfer | None:
+    """The worst state that is told and not taken back in the same clause.
+
+    ``UNKNOWN`` where none is told. None where somebody only asks whether the money has gone:
+    then it is not known, whatever the wording is like.
+    """
     told: dict[Clue, list[int]] = {}
+    asked: list[Hit] = []
+    telling: list[tuple[Clue, Hit]] = []
     for hit in hits:
-        if type(hit.rule) is ReadingRule and hit.rule.reads in _STATES:
-            told.setdefault(hit.rule.reads, []).append(_clause(text, hit.start))
+        if type(hit.rule) is ReadingRule:
+            if hit.rule.reads in _STATES:
+                telling.append((hit.rule.reads, hit))
+            elif hit.rule.reads is Clue.ASKED and _ends_clause(text, hit.end):
+                asked.append(hit)
+    for clue, hit in telling:
+        if not any(hit.start < other.end and other.start < hit.end for other in asked):
+            told.setdefault(clue, []).append(_clause(text, hit.start))
     if not told:
-        return Transfer.UNKNOWN
+        return None if asked else Transfer.UNKNOWN
     denied = set(told.get(Clue.NOT_YET, ()))
     for clue in (Clue.DONE, Clue.IN_PROGRESS):
         if any(clause not in denied for clause in told.get(clue, ())):
@@ -45,3 +57,8 @@ def _clause(text: str, at: int) -> int:
     while at > 0 and text[at - 1] not in _CLAUSE_END:
         at -= 1
     return at
+
+
+def _ends_clause(text: str, at: int) -> bool:
+    """Whether nothing more is said: 转了没 asks, 转了没几分钟 tells."""
+    return at == len(text) or text[at] in _CLAUSE_END

@@ -18,7 +18,7 @@ from jingxiaowei.pipeline.screen.entities import read_entities
 from jingxiaowei.pipeline.screen.grams import Grams
 from jingxiaowei.pipeline.screen.memory import faded, last_transfer
 from jingxiaowei.pipeline.screen.reading import guess_clock, read_clock
-from jingxiaowei.pipeline.screen.settled import blank, fingerprints
+from jingxiaowei.pipeline.screen.settled import blank, fingerprints, loss
 from jingxiaowei.pipeline.screen.speakers import heard, own_spans, speakers
 from jingxiaowei.pipeline.screen.values import (
     Exemption,
@@ -169,7 +169,7 @@ class Screen:
         """The screening of what was not settled before."""
         whole = self._look(text, traces, now)
         rest = self._look(blank(text, known), traces, now)
-        lost = round(min(_odds(rest.score) - _odds(whole.score), 0.0), 3)
+        lost = loss(whole.score, rest.score)
         exemptions = [
             Exemption(SETTLED, _BECAUSE_SETTLED, text[start:end], start, end, lost)
             for start, end in known
@@ -180,13 +180,12 @@ class Screen:
         evidence = self.find(text)
         if not evidence.levelled.text:
             return Screening()
-        logits, kinds, clock = self.leg.weigh(evidence.grams.unique, evidence.rules())
+        logits, kinds, clock, length = self.leg.weigh(evidence.grams.unique, evidence.rules())
         specimen = SPECIMENS[kinds.index(max(kinds))]
         if evidence.dialogue:
             specimen = Specimen.MESSAGE
-        transfer = read_clock(evidence.levelled.text, evidence.hits)
-        if transfer is Transfer.UNKNOWN:
-            transfer = guess_clock(clock)
+        told = read_clock(evidence.levelled.text, evidence.hits)
+        transfer = guess_clock(clock) if told is Transfer.UNKNOWN else told or Transfer.UNKNOWN
         carried: dict[ScamType, dict[Stage, float]] = {}
         if traces and evidence.hits:
             carried = faded(traces, now)
@@ -214,7 +213,7 @@ class Screen:
                 exemptions=exemptions,
                 trace=trace,
             )
-        signals += self._wording(text, evidence, scam_type, signals)
+        signals += self._wording(text, evidence, scam_type, signals, length)
         stage = max(seen, key=_STAGES.index, default=Stage.NONE)
         return Screening(
             verdict,
@@ -318,12 +317,17 @@ class Screen:
         return signals
 
     def _wording(
-        self, text: str, evidence: Evidence, scam_type: ScamType, rules: Sequence[Signal]
+        self,
+        text: str,
+        evidence: Evidence,
+        scam_type: ScamType,
+        rules: Sequence[Signal],
+        length: float,
     ) -> list[Signal]:
         """The clauses whose wording carried the verdict, where the rules alone did not."""
         if sum(signal.weight for signal in rules) >= _CARRIED_BY_RULES:
             return []
-        clauses = self._clauses(evidence, scam_type)
+        clauses = self._clauses(evidence, scam_type, length)
         best = sorted(clauses, key=itemgetter(2), reverse=True)[:_QUOTES]
         quotes: list[Signal] = []
         for start, end, weight in best:
@@ -335,13 +339,15 @@ class Screen:
             )
         return quotes
 
-    def _clauses(self, evidence: Evidence, scam_type: ScamType) -> list[tuple[int, int, float]]:
+    def _clauses(
+        self, evidence: Evidence, scam_type: ScamType, length: float
+    ) -> list[tuple[int, int, float]]:
         """Each clause with what its wording adds for a type."""
         bounds = _clause_bounds(evidence.levelled.text)
         starts, numbers = evidence.grams.found()
         if not len(numbers):
             return [(start, end, 0.0) for start, end in bounds]
-        share = self.fusion.scale / self.leg.length(evidence.grams.unique)
+        share = self.fusion.scale / length
         weights = self.leg.term_weights(numbers, scam_type) * share
         by_place = np.bincount(starts, weights, minlength=len(evidence.levelled.text))
         # What begins on a mark counts for the clause after it.
@@ -385,12 +391,6 @@ class Screen:
                 weight = signal.weight / self.fusion.scale
                 stages[signal.stage] = max(stages.get(signal.stage, 0.0), weight)
         return Trace(now, scam_type, tuple(stages.items()), transfer)
-
-
-def _odds(chance: float) -> float:
-    """A chance as log odds, as the weights of signals are."""
-    chance = min(max(chance, 1e-6), 1 - 1e-6)
-    return math.log(chance / (1 - chance))
 
 
 def _clause_bounds(text: str) -> list[tuple[int, int]]:

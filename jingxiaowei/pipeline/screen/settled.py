@@ -5,6 +5,7 @@ it another. Short sentences have none, for everybody says them.
 """
 
 import hashlib
+import math
 import re
 from collections.abc import Iterator
 
@@ -31,3 +32,13 @@ def blank(text: str, spans: list[tuple[int, int]]) -> str:
         parts += [text[at:start], "\n", " " * (end - start - 1)]
         at = end
     return "".join([*parts, text[at:]])
+
+
+def loss(whole: float, rest: float) -> float:
+    """What a chance lost without the settled sentences: log odds, as weights are, never above 0."""
+    return round(min(_odds(rest) - _odds(whole), 0.0), 3)
+
+
+def _odds(chance: float) -> float:
+    chance = min(max(chance, 1e-6), 1 - 1e-6)
+    return math.log(chance / (1 - chance))

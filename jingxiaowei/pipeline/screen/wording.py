@@ -35,6 +35,7 @@ class Logits(NamedTuple):
     types: list[float]
     kinds: list[float]
     clock: list[float]
+    length: float  # how much the text says; long texts count each word for less
 
 
 class Leg:
@@ -70,15 +71,13 @@ class Leg:
         # In one order, so that the same text always comes to the very same sum.
         known = sorted([place[rule] for rule in rules if rule in place])
         total = _sum(self._rules, self._ones, [0, *known])
+        length = LEAST
         if len(unique):
             words = _sum(self._rows, self._ones, unique)
-            total += words[:-1] * (1.0 / _length(words.item(-1)))
+            length = _length(words.item(-1))
+            total += words[:-1] * (1.0 / length)
         row: list[float] = total.tolist()
-        return Logits(row[:_KINDS], row[_KINDS:_CLOCK], row[_CLOCK:])
-
-    def length(self, unique: Numbers | list[int]) -> float:
-        """How much a text says; long texts count each word for less."""
-        return _length(np.add.reduce(self._rows[unique, -1]).item())
+        return Logits(row[:_KINDS], row[_KINDS:_CLOCK], row[_CLOCK:], length)
 
     def weight(self, rule: str, scam_type: ScamType) -> float:
         """How much a rule speaks for a type, against nothing being wrong."""

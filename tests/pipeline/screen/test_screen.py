@@ -37,6 +37,8 @@ def fake_boss(screening: Screening) -> bool:
         "警察同志，会计刚把30万汇出去，群里那个老总是冒充的",
         "孙总：账上还有多少\n出纳小叶：四十多万\n孙总：先打20万到这个私人户，手续后补\n出纳小叶：好",
         "財務，董事長話即刻 zhuan 账 五十萬 去呢個戶口，唔好打電話",
+        "警官你好，我们公司管账的好像碰到骗子了",
+        "我们厂会计怕是被诈骗了",
     ],
 )
 def test_a_fake_boss_is_seen(screen: Screen, text: str) -> None:
@@ -56,6 +58,10 @@ def test_a_fake_boss_is_seen(screen: Screen, text: str) -> None:
         "下班前把各户的余额表导给我，明早例会要用",
         "尾款照合同那个户付，我跟他们会计座机核对过，复核后再付",
         "接派出所通知，有人冒充领导建群催款，凡没有审批单的一律不予办理",
+        "Can I renew my driving licence here?",
+        "Sorry, I lost my residence permit, what should I do now?",
+        "wo de huzhao kuai daoqi le zenme ban",
+        "drop table inbox",
     ],
 )
 def test_ordinary_talk_raises_nothing(screen: Screen, text: str) -> None:
@@ -105,6 +111,12 @@ def test_a_negation_lowers_only_its_own_clause(screen: Screen) -> None:
         ("孙总：分四笔走，别声张\n我：首笔26万已提交", Transfer.DONE),
         ("孙总：到哪步了\n我：前两笔都付好了，还有一笔", Transfer.DONE),
         ("网银提交了，等主管复核，孙总一直在催", Transfer.IN_PROGRESS),
+        # Whoever only asks tells nothing; who tells it after being asked does.
+        ("第一笔提交了吗", Transfer.UNKNOWN),
+        ("孙总：那二十万转了没，客户在等", Transfer.UNKNOWN),
+        ("第一笔已经提交了", Transfer.DONE),
+        ("孙总：第一笔提交了吗\n我：第一笔已经提交了", Transfer.DONE),
+        ("钱刚转了没几分钟就觉得不对，二十万给了假老板", Transfer.DONE),
     ],
 )
 def test_the_transfer_clock_is_read(screen: Screen, text: str, clock: Transfer) -> None:

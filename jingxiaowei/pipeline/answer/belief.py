@@ -95,30 +95,30 @@ class Believer:
         """By question, the rows of the model that it has something of, and what each counts."""
         if sum([len(query.text) for query in queries]) <= _PIECES:
             return [self._piecewise(query) for query in queries]
-        known = len(self._taught.vocabulary)
-        if not any(query.asides for query in queries):
-            keys, whose = features_of([query.asking for query in queries])
-            rows = find(self._taught.vocabulary, keys)
-            rows = np.unique((rows + whose * known)[rows >= 0])
-            counts = None
-        else:
-            sides = [side for query in queries for side in (query.asking, query.asides)]
-            keys, whose = features_of(sides)
-            rows = find(self._taught.vocabulary, keys)
-            # Where a feature is both asked and said aside, its asking comes right before.
-            found = np.unique((2 * (rows + (whose >> 1) * known) + (whose & 1))[rows >= 0])
-            rows = found >> 1
-            first = np.ones(len(rows), dtype=np.bool_)
-            np.not_equal(rows[1:], rows[:-1], out=first[1:])
-            rows, aside = rows[first], found[first] & 1
-            lighter = np.array([query.lighter for query in queries])
-            counts = np.where(aside, lighter[rows // known], 1.0).astype(np.float32)
-        ends = rows.searchsorted(np.arange(1, len(queries)) * known).tolist()
-        parts = [*zip([0, *ends], [*ends, len(rows)], strict=True)]
-        return [
-            (rows[begin:end] - n * known, None if counts is None else counts[begin:end])
-            for n, (begin, end) in enumerate(parts)
-        ]
+        if len(queries) == 1 and not queries[0].asides:
+            return [self._taught.rows(features(queries[0].asking))]
+        sides = [side for query in queries for side in (query.asking, query.asides)]
+        keys, sided = features_of(sides)
+        # Each question's features in order, each once; as an asking one where it is asked and
+        # said aside too, for that comes first.
+        order = keys.argsort(kind="stable")
+        if len(queries) > 1:
+            order = order.take((sided.take(order) >> 1).argsort(kind="stable"))
+        keys, sided = keys.take(order), sided.take(order)
+        news = np.ones(len(keys), dtype=np.bool_)
+        np.not_equal(keys[1:], keys[:-1], out=news[1:])
+        if len(queries) > 1:
+            news[1:] |= (sided[1:] ^ sided[:-1]) > 1
+        first = news.nonzero()[0]
+        rows, sided = find(self._taught.vocabulary, keys.take(first)), sided.take(first)
+        known = (rows >= 0).nonzero()[0]
+        rows, sided = rows.take(known), sided.take(known)
+        counts = np.ones(2 * len(queries), dtype=np.float32)
+        counts[1::2] = [query.lighter for query in queries]
+        counts = counts.take(sided)
+        ends = sided.searchsorted(np.arange(2, len(sides), 2)).tolist() if len(queries) > 1 else []
+        between = zip([0, *ends], [*ends, len(rows)], strict=True)
+        return [(rows[begin:end], counts[begin:end]) for begin, end in between]
 
     def _piecewise(self, query: Query) -> Known:
         """One short question's rows, and what each counts."""

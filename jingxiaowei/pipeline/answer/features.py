@@ -70,7 +70,11 @@ def halves(keys: Keys) -> tuple[Keys, Keys]:
 
 def features(clauses: Sequence[Clause]) -> Keys:
     """The features of a text, in the order of their numbers, each once."""
-    return np.unique(features_of([clauses])[0])
+    keys = features_of([clauses])[0]
+    keys.sort()
+    news = np.ones(len(keys), dtype=np.bool_)
+    np.not_equal(keys[1:], keys[:-1], out=news[1:])
+    return keys.take(news.nonzero()[0])
 
 
 def features_of(texts: Sequence[Sequence[Clause]]) -> tuple[Keys, NDArray[np.intp]]:

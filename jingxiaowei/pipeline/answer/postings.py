@@ -98,8 +98,10 @@ class Postings:
                 self._best_of_many(terms, count, also)
                 for terms, also in zip(asked, besides, strict=True)
             ]
-        rows = [row for terms in asked for row in terms.rows]
-        shares = [share for terms in asked for share in terms.shares]
+        rows, shares = asked[0]
+        if len(asked) > 1:
+            rows = [row for terms in asked for row in terms.rows]
+            shares = [share for terms in asked for share in terms.shares]
         places, lengths = self._gather(rows)
         weights = self._impacts.take(places)
         weights *= np.array(shares).repeat(lengths)

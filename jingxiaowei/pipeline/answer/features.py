@@ -96,7 +96,9 @@ def features_of(texts: Sequence[Sequence[Clause]]) -> tuple[Keys, NDArray[np.int
         return keys, np.zeros(len(keys), dtype=np.intp)
     owner = np.array(whose or [0], dtype=np.intp)
     # Before a character stand as many marks between texts as there are texts before its own.
-    written, said = (owner.take(np.cumsum(codes == 0)) for codes in (found.codes, heard))
+    written = said = owner.take(np.cumsum(found.codes == 0))
+    if len(heard) != len(written):  # typed letters sound like fewer syllables
+        said = owner.take(np.cumsum(heard == 0))
     joined = found.joined
     owners = (
         written[found.codes > 0],

@@ -175,7 +175,7 @@ def _highest(
     sums = np.bincount(where, weights, queries * FAMILIES * size)
     tables: Vector = sums.astype(np.float64, copy=False).reshape(queries, FAMILIES, size)
     totals = np.add.reduce(tables, axis=1)
-    there = np.logical_or.reduce(totals, axis=1).tolist()
+    there = np.maximum.reduce(totals, axis=1, initial=0.0).tolist()
     tops = totals.argpartition(size - count, axis=1)[:, size - count :].tolist()
     best = []
     for table, some, top, also in zip(tables, there, tops, besides, strict=True):

@@ -381,7 +381,7 @@ def serve(settings: Settings) -> None:
             print(f"  处理规则    {address}/privacy", flush=True)
             if house.demo_sign_in:
                 entrance = f"{address}/console/enter?code={house.demo_sign_in}"
-                print(f"  值班工作台  {entrance}（只能用一次）", flush=True)
+                print(f"  值班工作台  {entrance}  （只能用一次）", flush=True)
             else:
                 print(f"  值班工作台  {address}/console/", flush=True)
             if house.puller is None:

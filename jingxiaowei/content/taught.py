@@ -5,6 +5,7 @@ and shipped beside the lexicon. An entry that it was not taught (an admin's new 
 the other legs alone speak for it, until the next fit.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,32 +42,37 @@ class Taught:
     bias: Vector
     columns: tuple[str, ...]
 
-    def rows(self, features: Keys, weights: Vector | None = None) -> tuple[Rows, Vector]:
-        """The rows of a text's known features, and their values, of length one together.
-
-        ``weights``: what each feature counts in the text; without any, all count alike.
-        """
+    def rows(self, features: Keys, weights: Vector | None = None) -> tuple[Rows, Vector | None]:
+        """The rows of a text's known features, and of their weights in the text those."""
         where = find(self.vocabulary, features)
         known = where >= 0
-        where = where[known]
-        values = self.rarity.take(where)
-        if weights is not None:
-            values *= weights[known]
-        size = float(np.sqrt(values @ values))
-        return where, values / np.float32(size) if size else values
+        return where[known], None if weights is None else weights[known]
 
-    def weigh(self, features: Keys, weights: Vector | None = None) -> tuple[Vector, Vector]:
-        """The logarithm of each column's probability, and the probability."""
-        where, values = self.rows(features, weights)
-        logs: Vector = values @ self.weights.take(where, axis=0)
+    def values(self, rows: Rows, weights: Vector | None = None) -> Vector:
+        """What a text's features count, of length one together.
+
+        ``weights``: what each counts in the text; without any, all count alike.
+        """
+        values = self.rarity.take(rows)
+        if weights is not None:
+            values *= weights
+        size = math.sqrt(values.dot(values))
+        if size:
+            values /= np.float32(size)
+        return values
+
+    def weigh(self, texts: Sequence[tuple[Rows, Vector | None]]) -> NDArray[np.float32]:
+        """Texts × columns, the logarithm of what a column has of a text; the highest has 0.
+
+        ``texts``: by text the rows of its known features, and what each counts in it.
+        """
+        logs = np.empty((len(texts), len(self.columns)), dtype=np.float32)
+        for (rows, weights), row in zip(texts, logs, strict=True):
+            row[:] = self.values(rows, weights).dot(self.weights.take(rows, axis=0))
         logs *= self.scale
         logs += self.bias
-        logs -= logs.max()
-        chances: Vector = np.exp(logs)
-        total = chances.sum()
-        chances /= total
-        logs -= np.log(total)
-        return logs, chances
+        logs -= np.maximum.reduce(logs, axis=1)[:, None]
+        return logs
 
     def write(self, path: Path) -> None:
         """Store the model; the same model gives the same bytes."""

@@ -79,11 +79,37 @@ class Mind:
 
     def decide(self, messages: Sequence[Incoming], known: Known) -> Decision:
         """What to do about one resident's burst of messages, oldest first."""
+        text = _said(messages)
+        return self._decide_on(messages, text, self.alarm.look(text, known), known)
+
+    def decide_all(self, turns: Sequence[tuple[Sequence[Incoming], Known]]) -> list[Decision]:
+        """What to do about each of some residents' bursts, sooner than one by one."""
+        texts = [_said(messages) for messages, _ in turns]
+        screenings = [
+            self.alarm.look(text, known) for text, (_, known) in zip(texts, turns, strict=True)
+        ]
+        looked_at = zip(texts, screenings, turns, strict=True)
+        self.judge.foresee(
+            [text for text, seen, (_, known) in looked_at if self._may_ask(text, seen, known)]
+        )
+        return [
+            self._decide_on(messages, text, screening, known)
+            for text, screening, (messages, known) in zip(texts, screenings, turns, strict=True)
+        ]
+
+    def _may_ask(self, text: str, screening: Screening, known: Known) -> bool:
+        """Whether a text will most likely be looked up."""
+        if known.handed_over or screening.verdict is not Verdict.NONE:
+            return False
+        bare = bare_of(text)
+        return bool(bare) and bare not in self._commands and bare not in self._talk
+
+    def _decide_on(
+        self, messages: Sequence[Incoming], text: str, screening: Screening, known: Known
+    ) -> Decision:
         asked = Asked()
         if known.topic is not None and known.topic.asked:
             asked, known = Asked.read(known.topic.asked), replace(known, topic=None)
-        text = "\n".join(m.text for m in messages if m.text and not m.menu_id)
-        screening = self.alarm.look(text, known)
         decision = self._decide(messages, text, screening, known, asked)
         added = self._notice_due(decision, known) | self._said_of_them(decision, messages, known)
         if decision.screening is None:
@@ -354,3 +380,8 @@ class Mind:
         if not notes:
             return decision
         return replace(decision, text=clip("\n".join([*notes, decision.text])))
+
+
+def _said(messages: Sequence[Incoming]) -> str:
+    """What a burst says, taps left out."""
+    return "\n".join(m.text for m in messages if m.text and not m.menu_id)

@@ -151,13 +151,11 @@ def understand(
         topic = replace(topic, text=amend(topic.text, corrected))
     # 分户 is short, yet all of a question: nothing before it is part of it.
     own = names_a_thing(index, text) and index.knows(text)
-    ways = [Reading(text)] if own else readings(index, text, topic)
-    read = {
-        reading.way: judge.rule(index.query(reading.text, reading.before))
-        if reading.way is not Way.ALONE
-        else judge.rule_text(reading.text)
-        for reading in ways
-    }
+    alone, *others = [Reading(text)] if own else readings(index, text, topic)
+    ways = (alone, *others)
+    read = {Way.ALONE: judge.rule_text(alone.text)}
+    rulings = judge.rule_all([index.query(reading.text, reading.before) for reading in others])
+    read |= {reading.way: ruling for reading, ruling in zip(others, rulings, strict=True)}
     way, found = Way.ALONE, read[Way.ALONE]
     if len(ways) > 1:
         told = hints(index, text, topic, corrected is not None)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from jingxiaowei.content.model import JudgeWeights, Library
 from jingxiaowei.content.practice import EXAM, Practice, Question
 from jingxiaowei.content.taught import FOREIGN, Taught, quantise
+from jingxiaowei.pipeline.answer.belief import weighed_features
 from jingxiaowei.pipeline.answer.features import SOUND, mark
 from jingxiaowei.pipeline.answer.index import Found, Index, Leg
 from jingxiaowei.pipeline.answer.query import take_apart
@@ -89,13 +90,13 @@ def fit(library: Library, practice: Practice, tokenizer: Tokenizer, tell: Tell) 
         thirds.append(index)
         mine = [q for q in lessons.questions if q.fold % _THIRDS == third]
         held_back += [
-            (case, index.search(index.query(case.text, case.before)))
+            (case, index.search([index.query(case.text, case.before)])[0])
             for case in practice_cases(library, mine)
         ]
     tell("教全部")
     library = replace(library, taught=lessons.teach())
     index = Index(library, tokenizer)
-    held_back += [(case, index.search(index.query(case.text))) for case in bare_cases(library)]
+    held_back += [(case, index.search([index.query(case.text)])[0]) for case in bare_cases(library)]
     judge = _fit_judge(index, held_back)
     tell("教追问怎么理解")
     follow = fit_follow(library, practice, thirds, judge)
@@ -146,9 +147,10 @@ class _Lessons:
         foreign = {FOREIGN + (q.signpost or q.kind) for q in everything if not q.facts}
         self._columns = (*(entry.fact for entry in library.entries), *sorted(foreign))
         column = {name: n for n, name in enumerate(self._columns)}
-        self._queries = [take_apart(tokenizer, q.text, q.before) for q in everything]
-        features = [query.features for query in self._queries]
-        keys, seen = np.unique(np.concatenate(features), return_counts=True)
+        asked_for = (take_apart(tokenizer, q.text, q.before) for q in everything)
+        self._features = [weighed_features(query) for query in asked_for]
+        together = np.concatenate([features for features, _ in self._features])
+        keys, seen = np.unique(together, return_counts=True)
         often = seen >= _SEEN
         self._vocabulary = keys[often]
         rarity = np.log((1 + len(everything)) / (1 + seen[often])) + 1
@@ -184,10 +186,9 @@ class _Lessons:
 
         places, values, ends = [], [], [0]
         for row in rows:
-            query = self._queries[row]
-            where, weights = model.rows(query.features, query.feature_weights)
+            where, weights = model.rows(*self._features[row])
             places.append(where)
-            values.append(weights)
+            values.append(model.values(where, weights))
             ends.append(ends[-1] + len(where))
         shape = (len(rows), len(self._vocabulary))
         data = (np.concatenate(values), np.concatenate(places), ends)

@@ -21,7 +21,7 @@ from prometheus_client import Counter, Histogram
 
 from jingxiaowei.pipeline.decide import Mind
 from jingxiaowei.pipeline.decision import Decision, Kind, Known, Need
-from jingxiaowei.pipeline.messages import SPOKEN, Channel, Incoming, MessageKind
+from jingxiaowei.pipeline.messages import SPOKEN, Channel, MessageKind
 from jingxiaowei.pipeline.reasons import Reason
 from jingxiaowei.services.alerts_settled import Settled
 from jingxiaowei.services.bell import Bell, Stage, wait_for
@@ -34,6 +34,7 @@ from jingxiaowei.store.tables import Holder
 
 LEASE_SECONDS = 30.0
 BATCH = 200
+AT_ONCE = 16  # thought about together: some ten milliseconds
 # A human who has shown no sign of life for so long has left without saying so.
 _HELD = timedelta(hours=24)
 _DUTY_SECONDS = 20.0
@@ -85,8 +86,8 @@ class Turn:
             duty, settled = await self._on_duty(), await self.settled.current()
             mind = self.content.mind  # one content for the whole batch
             effects = []
-            for thread in threads:
-                effects.append(self._handle(mind, thread, duty, settled))
+            for some in (threads[n : n + AT_ONCE] for n in range(0, len(threads), AT_ONCE)):
+                effects += self._handle(mind, some, duty, settled)
                 await asyncio.sleep(0)  # thinking must not keep callbacks waiting
             await self.ledger.commit(self.name, effects)
         self.bell.ring(Stage.OUTBOX)
@@ -107,43 +108,50 @@ class Turn:
                     pause = 1.0
                 await wait_for(rung, pause)
 
-    def _handle(self, mind: Mind, thread: Thread, duty: Duty, settled: frozenset[str]) -> Effects:
-        """One resident's part of the batch."""
-        holder, held_at = _holder(thread)
-        spoken = [m for m in thread.messages if m.kind in _HANDLED]
-        spoken = [m for m in spoken if not thread.recalled(m)]
-        effects = Effects(thread, holder, held_at)
-        if not spoken:
-            return effects
-        officer = None
+    def _handle(
+        self, mind: Mind, threads: Sequence[Thread], duty: Duty, settled: frozenset[str]
+    ) -> list[Effects]:
+        """Some residents' parts of the batch."""
+        effects, asked = [], []
+        for thread in threads:
+            holder, held_at = _holder(thread)
+            effect = Effects(thread, holder, held_at)
+            effects.append(effect)
+            spoken = [m for m in thread.messages if m.kind in _HANDLED]
+            effect.spoken = [m for m in spoken if not thread.recalled(m)]
+            if effect.spoken:
+                asked.append((effect, self._known(effect, duty, settled)))
+        decisions = _decide(mind, asked)
+        for (effect, known), decision in zip(asked, decisions, strict=True):
+            DECIDED.labels(decision.kind).inc()
+            effect.decision = decision
+            effect.code = known.code
+            if decision.transfer and effect.thread.channel is Channel.WECOM_KF:
+                effect.servicers = duty.servicers
+                effect.transfer = True
+        return effects
+
+    def _known(self, effect: Effects, duty: Duty, settled: frozenset[str]) -> Known:
+        """What is known before one resident's part is decided."""
+        thread = effect.thread
         if thread.channel is Channel.WECOM_APP:
-            officer = duty.officers.get(thread.address)
+            effect.officer = duty.officers.get(thread.address)
         on_page = thread.channel is Channel.WEB
-        known = Known(
+        return Known(
             today=datetime.now(LOCAL).date(),
             now=datetime.now(UTC),
             desk=duty.desk,
             code=new_code(),
             open_code=thread.open_code,
-            handed_over=holder is Holder.HUMAN,
+            handed_over=effect.holder is Holder.HUMAN,
             topic=thread.topic,
             brief=thread.brief,
             traces=thread.traces,
             settled=settled,
-            by_officer=officer is not None,
+            by_officer=effect.officer is not None,
             untold=thread.untold and _is_person(thread),
             privacy_page="/privacy" if on_page else self.privacy,
         )
-        decision = _decide(mind, spoken, known, thread.conversation_id)
-        DECIDED.labels(decision.kind).inc()
-        effects.decision = decision
-        effects.officer = officer
-        effects.spoken = spoken
-        effects.code = known.code
-        if decision.transfer and thread.channel is Channel.WECOM_KF:
-            effects.servicers = duty.servicers
-            effects.transfer = True
-        return effects
 
     async def _on_duty(self) -> Duty:
         if self._duty.duty is None or time.monotonic() > self._duty.until:
@@ -152,19 +160,23 @@ class Turn:
         return self._duty.duty
 
 
-def _decide(mind: Mind, spoken: Sequence[Incoming], known: Known, conversation: str) -> Decision:
-    """The pipeline's decision; where a stage raises, the resident is handed to a human."""
+def _decide(mind: Mind, asked: Sequence[tuple[Effects, Known]]) -> list[Decision]:
+    """The pipeline's decisions; where a stage raises, the resident is handed to a human."""
     try:
-        return mind.decide(spoken, known)
+        return mind.decide_all([(effect.spoken, known) for effect, known in asked])
     except Exception:
+        if len(asked) > 1:  # one of them: the others are decided all the same
+            return [_decide(mind, [single])[0] for single in asked]
+        conversation = asked[0][0].thread.conversation_id
         log.exception("a stage raised in conversation %s, a person will look", conversation[:8])
-        return Decision(
+        failed = Decision(
             Kind.HANDOFF,
             mind.speech.say("failed"),
             need=Need.FAILURE,
             urgent=True,
             reasons=(Reason("turn", "处理出错，转人工"),),
         )
+        return [failed]
 
 
 def _is_person(thread: Thread) -> bool:

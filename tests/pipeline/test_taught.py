@@ -9,9 +9,12 @@ import pytest
 from jingxiaowei.content.syllables import number, sounds
 from jingxiaowei.content.taught import read_taught, untaught
 from jingxiaowei.errors import ContentError
+from jingxiaowei.pipeline.answer.belief import Believer, weighed_features
 from jingxiaowei.pipeline.answer.features import CONCEPT, SOUND, Keys, features, letters, mark
 from jingxiaowei.pipeline.answer.index import Index
 from jingxiaowei.pipeline.answer.judge import Judge
+from jingxiaowei.pipeline.answer.query import Query
+from jingxiaowei.pipeline.answer.vocabulary import Vocabulary
 from jingxiaowei.pipeline.answer.why import weigh_words
 from jingxiaowei.pipeline.decide import Mind
 
@@ -59,21 +62,57 @@ def test_features_are_characters_sounds_and_concepts(mind: Mind) -> None:
     assert set(mark(found).tolist()) == {0, SOUND, CONCEPT}
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "身份证丢了，多少钱",
+        "洛阳的户口怎么qian，sfz要不要",
+        "hukou怎么ban",
+        "12123上违章查不到？𠀀",
+        "护照 abc 过期",
+        "的",
+    ],
+)
+def test_the_vocabulary_finds_what_the_features_say(mind: Mind, text: str) -> None:
+    taught, clauses = mind.library.taught, mind.index.tokenizer.clauses(text)
+    found = Vocabulary(taught.vocabulary).rows(clauses)
+    assert sorted(found) == taught.rows(features(clauses))[0].tolist()
+
+
+def counted(query: Query) -> dict[int, float]:
+    keys, weights = weighed_features(query)
+    assert weights is not None
+    return dict(zip(keys.tolist(), weights.tolist(), strict=True))
+
+
 def test_what_asks_nothing_counts_less(mind: Mind) -> None:
-    query = mind.index.query("昨天下雨。身份证丢了怎么补")
-    assert query.feature_weights is not None
-    counted = dict(zip(query.features.tolist(), query.feature_weights.tolist(), strict=True))
-    assert counted[ord("补")] == 1
-    assert 0.5 < counted[ord("雨")] < 1
-    assert mind.index.query("身份证丢了怎么补").feature_weights is None
+    found = counted(mind.index.query("昨天下雨。身份证丢了怎么补"))
+    assert found[ord("补")] == 1
+    assert 0.5 < found[ord("雨")] < 1
+    assert weighed_features(mind.index.query("身份证丢了怎么补"))[1] is None
 
 
 def test_what_was_asked_before_counts_less(mind: Mind) -> None:
-    query = mind.index.query("护照呢", "身份证丢了怎么补")
-    assert query.feature_weights is not None
-    counted = dict(zip(query.features.tolist(), query.feature_weights.tolist(), strict=True))
-    assert counted[ord("护")] == 1
-    assert counted[ord("身")] < 1
+    found = counted(mind.index.query("护照呢", "身份证丢了怎么补"))
+    assert found[ord("护")] == 1
+    assert found[ord("身")] < 1
+
+
+def test_short_long_or_many_the_features_count_alike(mind: Mind) -> None:
+    query, taught = mind.index.query, mind.library.taught
+    queries = [
+        query("身份证丢了怎么补"),
+        query("昨天身份证丢了。身份证怎么补"),
+        query("护照呢", "身份证丢了怎么补"),
+        query("上个月搬到洛阳，孩子也跟着来了，房子是租的。" * 2 + "孩子的户口怎么迁"),
+        query("的"),
+        query(""),
+    ]
+    rows = [taught.rows(*weighed_features(query)) for query in queries]
+    believer = Believer(taught, [entry.fact for entry in mind.library.entries], 8)
+    for beliefs in (believer.believe(queries), [believer.believe([q])[0] for q in queries]):
+        for belief, wanted in zip(beliefs, taught.weigh(rows), strict=True):
+            assert np.allclose(belief.behind - belief.behind.max(), wanted, atol=1e-4)
 
 
 def test_clauses_are_no_neighbours() -> None:
@@ -89,9 +128,10 @@ def test_the_model_is_stored_and_read_alike(mind: Mind, tmp_path: Path) -> None:
     again = read_taught(path)
     again.write(tmp_path / "again.npz")
     assert path.read_bytes() == (tmp_path / "again.npz").read_bytes()
-    one, two = (model.weigh(look(mind, "身份证丢了怎么补")) for model in (taught, again))
-    assert np.allclose(one[0], two[0], atol=0.05)
-    assert np.allclose(one[1].sum(), 1)
+    rows = taught.rows(look(mind, "身份证丢了怎么补"))
+    one, two = (model.weigh([rows])[0] for model in (taught, again))
+    assert np.allclose(one, two, atol=0.05)
+    assert one.max() == 0
     assert taught.columns == again.columns
 
 

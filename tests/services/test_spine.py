@@ -109,8 +109,8 @@ async def test_a_worker_that_lost_its_lease_writes_nothing(spine: Spine) -> None
     (thread,) = await spine.turn.leases.take("slow", 10, seconds=0.0)
     await spine.settle()
     duty = await spine.roster.duty(datetime.now(UTC))
-    late = spine.turn._handle(spine.content.mind, thread, duty, frozenset())
-    await spine.turn.ledger.commit("slow", [late])
+    late = spine.turn._handle(spine.content.mind, [thread], duty, frozenset())
+    await spine.turn.ledger.commit("slow", late)
     assert len(await spine.rows(OUTBOX)) == 1
 
 

@@ -5,7 +5,7 @@ another. One to three characters stand as they are, 21 bits each; two sounds, a 
 concepts stand with 31 bits each and a mark in the two bits above.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from itertools import combinations
 from typing import NamedTuple
 
@@ -19,6 +19,7 @@ Keys = NDArray[np.uint64]
 
 SOUND, CONCEPT = 2, 3  # the marks
 _CHARACTER, _HALF, _MARK = np.uint64(21), np.uint64(31), np.uint64(62)
+_LOWEST, _LOWER = np.uint64((1 << 21) - 1), np.uint64((1 << 31) - 1)
 _SOUNDS, _CONCEPTS = np.uint64(SOUND << 62), CONCEPT << 62
 _PLACE = "place_name"  # which town somebody comes from does not change what is asked
 _SOMEWHERE = "\u25a1"  # stands in no question
@@ -54,43 +55,73 @@ def mark(keys: Keys) -> Keys:
     return keys >> _MARK
 
 
-def features(clauses: Sequence[Clause], found: Letters | None = None) -> Keys:
-    """The features of a text, in the order of their numbers, each once.
+def characters_of(keys: Keys) -> list[str]:
+    """The characters, one to three, that some keys stand for."""
+    columns = [keys >> np.uint64(places) & _LOWEST for places in (42, 21, 0)]
+    drawn = np.stack(columns, axis=1).astype("<u4").tobytes()
+    text = drawn.decode("utf-32-le", "surrogatepass")
+    return [text[at : at + 3].lstrip(_BETWEEN) for at in range(0, len(text), 3)]
 
-    ``found``: the clauses' letters, where somebody looked already.
-    """
-    spotted = [{spot.slug for spot in clause.spotted} for clause in clauses]
-    texts = [clause.text for clause in clauses]
-    if any(_PLACE in slugs for slugs in spotted):
-        found = None
-        texts = [_without_places(clause) for clause in clauses]
-    found = found or letters(texts)
-    heard = sounds(_BETWEEN.join(texts), found.codes)
-    before, after = heard[:-1], heard[1:]
-    pairs = (before << _HALF | after | _SOUNDS)[(before > 0) & (after > 0)]
-    concepts = np.array(_concept_keys(spotted), dtype=np.uint64)
-    keys = np.concatenate((found.singles, found.pairs, found.triples, pairs, concepts))
+
+def halves(keys: Keys) -> tuple[Keys, Keys]:
+    """What the keys of two sounds or concepts consist of."""
+    return keys >> _HALF & _LOWER, keys & _LOWER
+
+
+def features(clauses: Sequence[Clause]) -> Keys:
+    """The features of a text, in the order of their numbers, each once."""
+    keys = features_of([clauses])[0]
     keys.sort()
-    return keys[newcomers(keys)]
-
-
-def newcomers(keys: Keys) -> NDArray[np.bool_]:
-    """Where a sorted array has something else than just before."""
-    news = np.ones(len(keys), dtype=bool)
+    news = np.ones(len(keys), dtype=np.bool_)
     np.not_equal(keys[1:], keys[:-1], out=news[1:])
-    return news
+    return keys.take(news.nonzero()[0])
 
 
-def _concept_keys(spotted: Iterable[set[str]]) -> list[int]:
-    keys: list[int] = []
-    for slugs in spotted:
-        numbers = sorted(map(number, slugs))
-        keys += [_CONCEPTS | one for one in numbers]
-        keys += [_CONCEPTS | one << 31 | two for one, two in combinations(numbers, 2)]
+def features_of(texts: Sequence[Sequence[Clause]]) -> tuple[Keys, NDArray[np.intp]]:
+    """The features of some texts, in no order and as often as they stand there, and whose each
+    is: all texts' in as many operations as one's.
+    """
+    whose = [n for n, clauses in enumerate(texts) for _ in clauses]
+    clauses = [clause for clauses in texts for clause in clauses]
+    spotted = [{spot.slug for spot in clause.spotted} for clause in clauses]
+    plain = [without_places(*each) for each in zip(clauses, spotted, strict=True)]
+    found = letters(plain)
+    heard = sounds(_BETWEEN.join(plain), found.codes)
+    between = (heard[:-1] > 0) & (heard[1:] > 0)
+    pairs = (heard[:-1] << _HALF | heard[1:] | _SOUNDS)[between]
+    concepts = [concept_keys(slugs) for slugs in spotted]
+    told = np.array([key for keys in concepts for key in keys], dtype=np.uint64)
+    keys = np.concatenate((found.singles, found.pairs, found.triples, pairs, told))
+    if len(texts) == 1:
+        return keys, np.zeros(len(keys), dtype=np.intp)
+    owner = np.array(whose or [0], dtype=np.intp)
+    # Before a character stand as many marks between texts as there are texts before its own.
+    written = said = owner.take(np.cumsum(found.codes == 0))
+    if len(heard) != len(written):  # typed letters sound like fewer syllables
+        said = owner.take(np.cumsum(heard == 0))
+    joined = found.joined
+    owners = (
+        written[found.codes > 0],
+        written[:-1][joined],
+        written[:-2][joined[:-1] & joined[1:]],
+        said[:-1][between],
+        owner[: len(concepts)].repeat([len(keys) for keys in concepts]),
+    )
+    return keys, np.concatenate(owners)
+
+
+def concept_keys(slugs: Iterable[str]) -> list[int]:
+    """The features of a clause's concepts: one by one, and two together."""
+    numbers = sorted(map(number, slugs))
+    keys = [_CONCEPTS | one for one in numbers]
+    keys += [_CONCEPTS | one << 31 | two for one, two in combinations(numbers, 2)]
     return keys
 
 
-def _without_places(clause: Clause) -> str:
+def without_places(clause: Clause, slugs: Container[str]) -> str:
+    """A clause's text, which town somebody comes from left out. ``slugs``: its concepts."""
+    if _PLACE not in slugs:
+        return clause.text
     parts, at = [], 0
     for spot in clause.spotted:
         if spot.slug == _PLACE:

@@ -5,7 +5,6 @@ what a question and an entry share or contradict each other in. Taught: a linear
 rapidfuzz over the phrasings of the few best, for typing errors and word order.
 """
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -17,11 +16,10 @@ from rapidfuzz import fuzz, process
 
 from jingxiaowei.content.model import FaqEntry, Library
 from jingxiaowei.content.normalise import compact
-from jingxiaowei.content.taught import FOREIGN, entry_columns
-from jingxiaowei.pipeline.answer.features import letters
-from jingxiaowei.pipeline.answer.postings import Family, Postings
+from jingxiaowei.pipeline.answer.belief import Believer
+from jingxiaowei.pipeline.answer.features import characters_of, letters
+from jingxiaowei.pipeline.answer.postings import Family, Postings, Terms
 from jingxiaowei.pipeline.answer.query import Query, take_apart
-from jingxiaowei.pipeline.answer.ragged import Places
 from jingxiaowei.pipeline.answer.slots import COLUMNS, Slots
 from jingxiaowei.pipeline.answer.words import STOPWORDS, Tokenizer
 
@@ -29,7 +27,6 @@ SHORTLIST = 8  # entries whose concepts are weighed
 FINALISTS = 5  # entries whose phrasings are compared one by one, of each way to choose them
 
 _EXACT = 9.0  # a question written just so is looked at, whatever else is close
-_FAR = 8.0  # in logarithms: an entry so far behind the favourite is out of the question
 # What the first legs are worth before the judge has weighed them: who is a finalist.
 _ROUGH = np.array([1.0, 1.0, 1.0, -1.0, -0.3, -0.3, -0.3, *([0.0] * (COLUMNS - 5))])
 _LONG = 60  # characters
@@ -71,14 +68,14 @@ class Close:
     """How close each finalist's phrasings come to what was typed."""
 
     ratios: Vector  # by phrasing, all finalists' one behind the other
-    starts: Places  # by finalist, where its phrasings begin
+    starts: Sequence[int]  # by finalist, where its phrasings begin
     texts: Sequence[str]
 
     def nearest(self, finalist: int) -> tuple[str, float]:
         """A finalist's closest phrasing, empty where nothing was compared, and its similarity."""
         if not len(self.ratios):
             return "", 0.0
-        first = int(self.starts[finalist])
+        first = self.starts[finalist]
         last = self.starts[finalist + 1] if finalist + 1 < len(self.starts) else len(self.ratios)
         ratios = self.ratios[first:last]
         nearest = int(ratios.argmax())
@@ -98,31 +95,10 @@ class Found:
     belief: float = 0.0
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Belief:
-    """The taught leg's word: by column how far behind the favourite, the favourite entries, how
-    sure of the first, how sure that it is ours, and the foreign matter that comes closest."""
-
-    behind: NDArray[np.float32]
-    favourites: tuple[int, ...] = ()
-    sure: float = 0.0
-    ours: float = 1.0
-    foreign: str = ""
-    share: float = 0.0
-
-
 class Index:
     """All entries of a library, ready to be asked. Immutable once built."""
 
     def __init__(self, library: Library, tokenizer: Tokenizer) -> None:
-        self.taught = taught = library.taught
-        columns = entry_columns(taught, [entry.fact for entry in library.entries])
-        self._columns = columns
-        self._known = np.flatnonzero(columns >= 0)  # the entries that were taught
-        self._known_columns = columns[self._known]
-        foreign = [n for n, name in enumerate(taught.columns) if name.startswith(FOREIGN)]
-        self._foreign = np.array(foreign, dtype=np.intp)
-        self._matters = [taught.columns[n].removeprefix(FOREIGN) for n in foreign]
         self.entries: tuple[FaqEntry, ...] = library.entries
         self.places = {entry.id: n for n, entry in enumerate(library.entries)}
         self.kinds = library.lexicon.kinds
@@ -146,16 +122,17 @@ class Index:
             concepts.append(Counter({slugs[s]: n for s, n in held.items()}))
         grams, family = _gram_family(self._texts)
         self._postings = Postings(
-            grams,
             (family, _family(words, len(vocabulary)), _family(concepts, len(slugs))),
             sizes,
         )
+        self._grams = {gram: n for n, gram in enumerate(characters_of(grams))}
         _, first_word, first_concept = self._postings.offsets
         self._words = {word: first_word + n for word, n in vocabulary.items()}
         self._concepts = {slug: first_concept + n for slug, n in slugs.items()}
-        self._sizes = np.array(sizes, dtype=np.intp)
         self.slots = Slots(library, used, sizes)
-        self._general = np.array([entry.general for entry in self.entries], dtype=np.float64)
+        facts = [entry.fact for entry in self.entries]
+        self._taught = Believer(library.taught, facts, FINALISTS)
+        self._general = [float(entry.general) for entry in self.entries]
 
     def query(self, text: str, before: str = "") -> Query:
         """Take a text apart; see :func:`take_apart`."""
@@ -163,96 +140,132 @@ class Index:
 
     def knows(self, text: str) -> bool:
         """Whether a text is, word for word, a phrasing of an entry."""
-        return take_apart(self.tokenizer, text).text in self._exact
+        return self.query(text).text in self._exact
 
-    def search(self, query: Query) -> Found:
-        """The finalists with what each leg says."""
-        nowhere = self._postings.nowhere
-        terms = self._postings.look_up(
-            query.grams,
-            query.gram_weights,
-            ([self._words.get(word, nowhere) for word in query.words], [*query.words.values()]),
-            ([self._concepts[slug] for slug in query.concepts], [*query.concepts.values()]),
+    def search(self, queries: Sequence[Query]) -> list[Found]:
+        """By question, the finalists with what each leg says.
+
+        All questions go through a leg before the next one is asked: what is at hand stays at hand,
+        and what is arithmetic is done for all of them at once.
+        """
+        beliefs = self._taught.believe(queries)
+        exact = [self._exact.get(query.text, -1) for query in queries]
+        besides = [
+            (same, *belief.favourites) if same >= 0 else belief.favourites
+            for same, belief in zip(exact, beliefs, strict=True)
+        ]
+        terms = [self._terms(query) for query in queries]
+        best = self._postings.best(terms, SHORTLIST, besides)
+        close = [len(scored.entries) > 0 for scored in best]
+        if not any(close):
+            return [_NOTHING] * len(queries)
+        asked = [
+            (query.concepts, scored.entries) for query, scored in zip(queries, best, strict=True)
+        ]
+        known = np.empty((sum(len(entries) for _, entries in asked), len(Leg)))
+        # The concepts' own scores only help to find.
+        np.concatenate([scored.scores[:, :2] for scored in best], out=known[:, :2])
+        sitting = [self.slots.weigh(concepts, entries) for concepts, entries in asked]
+        np.concatenate(sitting, out=known[:, 2 : _ROUGH.size])
+        rough = (known[:, : _ROUGH.size] @ _ROUGH).tolist()
+        chosen = []
+        first = 0
+        for (_, some), same, belief in zip(asked, exact, beliefs, strict=True):
+            named = some.tolist()
+            chosen.append(_finalists(named, rough, first, same, belief.favourites))
+            first += len(named)
+        legs = known.take([place for places, _ in chosen for place in places], axis=0)
+        compared = [
+            self._compare(query, entries)
+            for query, (_, entries) in zip(queries, chosen, strict=True)
+        ]
+        told: list[tuple[float, ...]] = []
+        grams, conflicts = legs[:, 0].tolist(), legs[:, 3].tolist()
+        for query, (_, entries), same, belief, (_, ratios) in zip(
+            queries, chosen, exact, beliefs, compared, strict=True
+        ):
+            at = len(told)
+            alike = [*map(max, grams[at : at + len(entries)], ratios)]
+            behind = self._taught.behind(belief, entries, alike) if entries else ()
+            long = min(1.0, len(query.text) / _LONG)
+            told += [
+                (
+                    0.0 if conflict else self._general[entry],
+                    ratio,
+                    entry == same,
+                    back,
+                    belief.sure,
+                    belief.ours,
+                    back * long,
+                )
+                for entry, ratio, back, conflict in zip(
+                    entries, ratios, behind, conflicts[at:], strict=False
+                )
+            ]
+        legs[:, _ROUGH.size :] = told
+        found = []
+        at = 0
+        for (_, entries), belief, (near, _) in zip(chosen, beliefs, compared, strict=True):
+            mine = legs[at : at + len(entries)]
+            at += len(entries)
+            if entries:
+                one = Found(tuple(entries), mine, near, belief.foreign, belief.share)
+            found.append(one if entries else _NOTHING)
+        return found
+
+    def _terms(self, query: Query) -> Terms:
+        """What the postings know of a question's terms."""
+        find, nowhere = self._postings.look_up, self._postings.nowhere
+        grams, words, concepts = query.grams, query.words, query.concepts
+        return find(
+            (
+                ([self._grams.get(gram, nowhere) for gram in grams], grams.values()),
+                ([self._words.get(word, nowhere) for word in words], words.values()),
+                ([self._concepts[slug] for slug in concepts], concepts.values()),
+            )
         )
-        belief = self._believe(query)
-        exact = self._exact.get(query.text, -1)
-        besides = (exact, *belief.favourites) if exact >= 0 else belief.favourites
-        entries, scores = self._postings.best(terms, SHORTLIST, besides)
-        if not len(entries):
-            return _NOTHING
-        known = np.empty((len(entries), len(Leg)))
-        known[:, :2] = scores[:, :2]  # the concepts' own scores only help to find
-        known[:, 2 : _ROUGH.size] = self.slots.weigh(query.concepts, entries)
-        rough = known[:, : _ROUGH.size] @ _ROUGH
-        if exact >= 0:
-            rough[entries == exact] += _EXACT
-        order = np.lexsort((entries, rough))[::-1].tolist()
-        named = entries.tolist()
-        places = order[:FINALISTS]
-        places += [place for place in order[FINALISTS:] if named[place] in belief.favourites]
-        finalists = [named[place] for place in places]
-        close, ratios = self._compare(query, finalists)
-        legs = known.take(places, axis=0)
-        behind = self._behind(belief, finalists, np.maximum(legs[:, 0], ratios))
-        general, fuzzy, same, taught, sure, ours, long = range(_ROUGH.size, len(Leg))
-        legs[:, general] = self._general.take(finalists) * (legs[:, 3] == 0)
-        legs[:, fuzzy] = ratios
-        legs[:, same] = [entry == exact for entry in finalists]
-        legs[:, taught] = behind
-        legs[:, sure] = belief.sure
-        legs[:, ours] = belief.ours
-        legs[:, long] = behind * min(1.0, len(query.text) / _LONG)
-        return Found(tuple(finalists), legs, close, belief.foreign, belief.share)
 
-    def _believe(self, query: Query) -> _Belief:
-        """What the taught leg says."""
-        if not self.taught.columns:
-            return _Belief(np.zeros(0, dtype=np.float32))
-        logs, chances = self.taught.weigh(query.features, query.feature_weights)
-        foreign, share, ours = "", 0.0, 1.0
-        if len(self._foreign):
-            parts = chances.take(self._foreign).tolist()
-            share = max(parts)
-            ours = 1.0 - sum(parts)
-            foreign = self._matters[parts.index(share)]
-        if not len(self._known):
-            return _Belief(logs, (), 0.0, ours, foreign, share)
-        mine = logs.take(self._known_columns)
-        count = min(FINALISTS, len(mine))
-        order = mine.argpartition(len(mine) - count)[len(mine) - count :]
-        best = float(mine.take(order).max())
-        favourites = tuple(self._known.take(order).tolist())
-        return _Belief(logs - best, favourites, math.exp(best), ours, foreign, share)
-
-    def _behind(self, belief: _Belief, entries: Sequence[int], alike: Vector) -> Vector:
-        """0 for the favourite, down to -1; for an entry that was not taught, by its likeness."""
-        columns = self._columns.take(entries)
-        untaught = (alike - 1.0) / 2
-        if not len(belief.behind):
-            return untaught
-        behind = belief.behind.take(columns, mode="clip").astype(np.float64) / _FAR
-        return np.where(columns >= 0, np.maximum(behind, -1.0), untaught)
-
-    def _compare(self, query: Query, entries: Sequence[int]) -> tuple[Close, Vector]:
+    def _compare(self, query: Query, entries: Sequence[int]) -> tuple[Close, list[float]]:
         """Each entry's phrasings with the whole text or with a clause of it; the closest's."""
         asked = [query.text] if len(query.text) <= _COMPARED else []
         if len(query.clauses) > 1:
             main = [part for part, weight in query.clauses if weight == 1.0 and len(part) > 3]
             asked += main[:_CLAUSES]
-        if not asked:
-            return _NOTHING.close, np.zeros(len(entries))
-        texts = [text for entry in entries for text in self._texts[entry]]
-        lengths = self._sizes.take(entries)
-        starts = lengths.cumsum() - lengths
+        if not asked or not entries:
+            return _NOTHING.close, [0.0] * len(entries)
+        texts: list[str] = []
+        starts = []
+        for entry in entries:
+            starts.append(len(texts))
+            texts += self._texts[entry]
         compared = process.cdist(asked, texts, scorer=fuzz.ratio)
-        ratios = (compared[0] if len(asked) == 1 else compared.max(axis=0)) / 100
-        return Close(ratios, starts, texts), np.maximum.reduceat(ratios, starts)
+        ratios = compared[0] if len(asked) == 1 else np.maximum.reduce(compared)
+        ratios /= 100
+        return Close(ratios, starts, texts), np.maximum.reduceat(ratios, starts).tolist()
+
+
+def _finalists(
+    named: Sequence[int], rough: Sequence[float], first: int, exact: int, favourites: Sequence[int]
+) -> tuple[list[int], list[int]]:
+    """The places and the entries of a question's finalists: the best, and the taught leg's own.
+
+    ``first``: where its entries begin among all questions'.
+    """
+    ranked = sorted(
+        (
+            (rough[place] + (_EXACT if entry == exact else 0.0), entry, place)
+            for place, entry in enumerate(named, first)
+        ),
+        reverse=True,
+    )
+    ranked = [each for n, each in enumerate(ranked) if n < FINALISTS or each[1] in favourites]
+    return [place for _, _, place in ranked], [entry for _, entry, _ in ranked]
 
 
 _NOTHING = Found(
     (),
     np.zeros((0, len(Leg))),
-    Close(np.zeros(0), np.zeros(0, dtype=np.intp), ()),
+    Close(np.zeros(0), (), ()),
 )
 
 

@@ -8,6 +8,7 @@ stand in ``lexicon/judge.yaml``.
 """
 
 import math
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,29 +54,49 @@ class Judge:
         # A plain dict: a cache around a method would hold the judge, and with it a whole content,
         # in a circle that outlives an edit.
         self._known: dict[str, Ruling] = {}
+        self._ahead: dict[str, Ruling] = {}
 
     def rule_text(self, text: str) -> Ruling:
         """The best entries for a text; a short one is remembered."""
-        if len(text) > _SHORT:
-            return self._rule_text(text)
-        known = self._known.get(text)
+        known = self._known.get(text) or self._ahead.get(text)
         if known is None:
-            known = self._rule_text(text)
-            if len(self._known) >= _REMEMBERED:
-                del self._known[next(iter(self._known))]  # the oldest
-            self._known[text] = known
+            known = self.rule(self.index.query(text))
+            self._remember(text, known)
         return known
+
+    def foresee(self, texts: Collection[str]) -> None:
+        """Rule at once on texts that are about to be asked; a long one is known until the next
+        call."""
+        new = [text for text in dict.fromkeys(texts) if text not in self._known]
+        rulings = self.rule_all([self.index.query(text) for text in new])
+        self._ahead = dict(zip(new, rulings, strict=True))
+        for text, ruling in self._ahead.items():
+            self._remember(text, ruling)
+
+    def _remember(self, text: str, ruling: Ruling) -> None:
+        if len(text) > _SHORT:
+            return
+        if len(self._known) >= _REMEMBERED:
+            del self._known[next(iter(self._known))]  # the oldest
+        self._known[text] = ruling
 
     def forget(self) -> None:
         """Remember no ruling: who measures asks the same again."""
         self._known.clear()
-
-    def _rule_text(self, text: str) -> Ruling:
-        return self.rule(self.index.query(text))
+        self._ahead.clear()
 
     def rule(self, query: Query) -> Ruling:
         """The best entries for a question."""
-        found = self.index.search(query)
+        return self.rule_all([query])[0]
+
+    def rule_all(self, queries: Sequence[Query]) -> list[Ruling]:
+        """The best entries for each of some questions, sooner than one by one."""
+        if not queries:
+            return []
+        found = self.index.search(queries)
+        return [self._rule(*each) for each in zip(queries, found, strict=True)]
+
+    def _rule(self, query: Query, found: Found) -> Ruling:
         if not found.entries:
             return Ruling((), ())
         totals = (found.legs @ self._choice).tolist()

@@ -2,14 +2,15 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from jingxiaowei.content.model import Domain, Library
-from jingxiaowei.pipeline.answer.ragged import Places, Ragged, ragged
 
+Places = NDArray[np.intp]
 Vector = NDArray[np.float64]
 
 _WORTH = {"object": 1.0, "action": 0.7, "aspect": 0.35, "person": 0.5}
@@ -56,24 +57,32 @@ class Slots:
                 ]
             )
         items = [item for row in rows for item in sorted(row)]
-        self._rows: Ragged = ragged([len(row) for row in rows])
+        lengths = [len(row) for row in rows]
+        self._starts: list[int] = [0, *accumulate(lengths)]
         self._usual: Places = np.array([item.slug for item in items], dtype=np.intp)
-        self._share: Vector = np.array([item.share for item in items], dtype=np.float64)
         kind = np.array([item.kind for item in items], dtype=np.intp)
         part = np.array([item.part for item in items], dtype=np.float64)
         # An entry with a concept as one number, in order: what an entry has is found at once.
-        owner = np.arange(len(rows)).repeat(self._rows.lengths())
+        owner = np.arange(len(rows)).repeat(lengths)
         self._held: Places = owner * len(kinds) + self._usual
-        self._parts: Vector = part[:, None] * (kind[:, None] == np.arange(_UNSAID))
+        parts = part[:, None] * (kind[:, None] == np.arange(_UNSAID))
+        # By item, and at last for what an entry has not: that it has it, how usual it is, and
+        # what is lost where nobody says it.
+        self._items: Vector = np.zeros((len(items) + 1, 2 + _UNSAID))
+        self._items[:-1, 0] = 1.0
+        self._items[:-1, 1] = [item.share for item in items]
+        self._items[:-1, 2:] = parts
         self._silent: Vector = np.zeros((len(rows), _UNSAID))
-        np.add.at(self._silent, owner, self._parts)
+        np.add.at(self._silent, owner, parts)
         # A concept that few entries have says more than one that many share (黄灯 than 罚款).
         holders = np.bincount(self._usual, minlength=len(kinds))
         most = math.log(1 + len(rows)) or 1.0
         rare = np.log(1 + len(rows) / (1 + holders)) / most
         of_kind = np.array([_KINDS[kind] for kind in kinds.values()], dtype=np.intp)
-        self._worth: Vector = rare * np.array([_WORTH[kind] for kind in kinds.values()])
-        self._rare: Vector = rare[:, None] * (of_kind[:, None] == np.arange(len(_KINDS)))
+        worth = rare * np.array([_WORTH[kind] for kind in kinds.values()])
+        # By concept: what it is worth, and its rarity in the column of its kind.
+        rarity = rare[:, None] * (of_kind[:, None] == np.arange(len(_KINDS)))
+        self._worth: Vector = np.column_stack((worth, rarity))
         self._thing: list[bool] = (of_kind == 0).tolist()
         # Where a thing is at home: its entries' share in each domain.
         domains = {domain: n for n, domain in enumerate(Domain)}
@@ -84,14 +93,14 @@ class Slots:
 
     def knows(self, entry: int) -> set[str]:
         """The concepts that an entry's phrasings and its own slots name."""
-        first, last = self._rows.starts[entry : entry + 2].tolist()
+        first, last = self._starts[entry : entry + 2]
         return {self._slugs[n] for n in self._usual[first:last].tolist()}
 
     def holds(self, entry: int) -> dict[str, float]:
         """The same, each with how usual it is in the entry, up to 1."""
-        first, last = self._rows.starts[entry : entry + 2].tolist()
+        first, last = self._starts[entry : entry + 2]
         slugs = (self._slugs[n] for n in self._usual[first:last].tolist())
-        return dict(zip(slugs, self._share[first:last].tolist(), strict=True))
+        return dict(zip(slugs, self._items[first:last, 1].tolist(), strict=True))
 
     def weigh(self, concepts: Mapping[str, float], entries: Places) -> Vector:
         """How a question's concepts, each with its weight, sit with some entries.
@@ -101,32 +110,33 @@ class Slots:
         far they are at home elsewhere.
         """
         sitting = np.zeros((len(entries), COLUMNS))
-        sitting[:, 2:5] = self._silent.take(entries, axis=0)
+        unsaid = sitting[:, 2:5]
+        self._silent.take(entries, axis=0, out=unsaid)
         sitting[:, 8:] = 0.5  # who names nothing leaves it open
         if not concepts or not len(self._held):
             return sitting
         numbers = [self._number[slug] for slug in concepts]
-        weight = np.array([*concepts.values()])
-        worth = weight * self._worth.take(numbers)
-        rare = weight[:, None] * self._rare.take(numbers, axis=0)
-        wanted = entries[:, None] * len(self._slugs) + numbers
+        worth = self._worth.take(numbers, axis=0)
+        worth *= np.array([*concepts.values()])[:, None]
+        wanted = (entries * len(self._slugs))[:, None] + numbers
         places = self._held.searchsorted(wanted)
-        has = (self._held.take(places, mode="clip") == wanted).astype(np.float64)
-        sitting[:, 0] = (has * self._share.take(places, mode="clip")) @ worth
-        sitting[:, 0] /= float(worth.sum()) or 1.0
-        asked = rare.sum(axis=0)
-        strange = asked - has @ rare
+        places[self._held.take(places, mode="clip") != wanted] = len(self._held)
+        items = self._items.take(places, axis=0)
+        asked = np.add.reduce(worth).tolist()
+        sitting[:, 0] = items[:, :, 1] @ worth[:, 0]
+        if asked[0]:
+            sitting[:, 0] /= asked[0]
+        strange = asked[1:] - items[:, :, 0] @ worth[:, 1:]
         strange[strange < _NOTHING] = 0.0
-        sitting[:, 1] = strange[:, 0] / 2
-        said = self._parts.take(places, axis=0, mode="clip") * has[:, :, None]
-        unsaid = sitting[:, 2:5]
-        unsaid -= said.sum(axis=1)
+        unsaid -= np.add.reduce(items[:, :, 2:], axis=1)
         unsaid[unsaid < _NOTHING] = 0.0
+        sitting[:, 1] = strange[:, 0] / 2
         sitting[:, 5:8] = strange[:, 1:]
-        np.minimum(sitting[:, 1:8], 1.0, out=sitting[:, 1:8])
+        counted = sitting[:, 1:8]
+        np.minimum(counted, 1.0, out=counted)
         things = [n for n in numbers if self._thing[n]]
         if things:
-            sitting[:, 8] = 1 - strange[:, 0] / asked[0]
-            home = self._home.take(things, axis=0).sum(axis=0) / len(things)
-            sitting[:, 9] = 1 - home.take(self._domain.take(entries))
+            sitting[:, 8] = 1 - strange[:, 0] / asked[1]
+            home = np.add.reduce(self._home.take(things, axis=0))
+            sitting[:, 9] = 1 - home.take(self._domain.take(entries)) / len(things)
         return sitting

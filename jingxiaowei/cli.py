@@ -56,7 +56,9 @@ def serve(
     """启动：机器人、网页和后台任务在一个进程里。"""
     overrides = {"host": host, "port": port}
     settings = load_settings(**{n: value for n, value in overrides.items() if value is not None})
-    from jingxiaowei.app import serve as run  # takes a second: a wrong setting is told of at once
+    from jingxiaowei.serving import (
+        serve as run,  # takes a second: a wrong setting is told of at once
+    )
 
     run(settings)
 
@@ -64,7 +66,7 @@ def serve(
 @cli.command()
 def worker() -> None:
     """只启动后台任务（给第二台机器或第二个核用，要用 PostgreSQL）。"""
-    from jingxiaowei.app import work
+    from jingxiaowei.serving import work
 
     work(load_settings())
 

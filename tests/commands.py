@@ -54,8 +54,8 @@ class Forker:
 
 
 def _serve(requests: IO[str]) -> None:
-    import jingxiaowei.app
-    import jingxiaowei.cli  # noqa: F401 - all that a command needs, imported once
+    import jingxiaowei.cli
+    import jingxiaowei.serving  # noqa: F401 - all that a command needs, imported once
 
     for line in requests:
         child = os.fork()

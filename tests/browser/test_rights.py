@@ -9,7 +9,7 @@ import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Page, expect
 
-from jingxiaowei.app import running
+from jingxiaowei.serving import running
 from tests.conftest import bring, make_settings
 
 pytestmark = pytest.mark.browser

@@ -12,11 +12,12 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import select, update
 
-from jingxiaowei.app import House, running
+from jingxiaowei.app import House
 from jingxiaowei.channels.wecom.callback import PATH
 from jingxiaowei.pipeline.messages import Channel
 from jingxiaowei.services.bell import Stage
 from jingxiaowei.services.inbox import conversation_id, message_key
+from jingxiaowei.serving import running
 from jingxiaowei.settings import Settings
 from jingxiaowei.store.tables import CONVERSATION, INBOX, OUTBOX, InboxState, OutboxState
 from tests.fakes import Delivered, FakeWeCom, Json

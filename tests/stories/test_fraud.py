@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from jingxiaowei.app import House, open_house, running
+from jingxiaowei.app import House, open_house
 from jingxiaowei.pipeline.decide import Mind
 from jingxiaowei.services.alerts_closing import Closing
 from jingxiaowei.services.officers import Signed
+from jingxiaowei.serving import running
 from jingxiaowei.settings import Settings
 from jingxiaowei.store.alert_tables import ALERT, EVIDENCE, AlertState, AlertVerdict
 from jingxiaowei.store.tables import Role

@@ -12,7 +12,8 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy.engine import make_url
 
-from jingxiaowei.app import House, running
+from jingxiaowei.app import House
+from jingxiaowei.serving import running
 from jingxiaowei.settings import Settings
 from tests.conftest import ROOT, make_settings
 from tests.stories.conftest import until

@@ -11,9 +11,10 @@ from urllib.parse import quote
 import aiohttp
 import pytest
 
-from jingxiaowei.app import open_house, running
+from jingxiaowei.app import open_house
 from jingxiaowei.pipeline.decide import Mind
 from jingxiaowei.services.roster import in_words
+from jingxiaowei.serving import running
 from jingxiaowei.settings import PACKAGE, Settings
 from jingxiaowei.store.tables import (
     CONVERSATION,

@@ -9,7 +9,7 @@ import pytest
 from aiohttp.test_utils import TestServer
 from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright
 
-from tests.channels.test_web import FakeChat, make_app, settings_for
+from tests.channels.chatting import FakeChat, make_app, settings_for
 
 MISSING = "no Chromium found: apt-get install chromium fonts-noto-cjk"
 ARGUMENTS = [

@@ -7,7 +7,7 @@ from playwright.async_api import Page, Route, expect
 from jingxiaowei.pipeline.messages import Incoming, Option
 from jingxiaowei.services.transcript import Reply
 from tests.browser.conftest import OpenPage
-from tests.channels.test_web import WELCOME, FakeChat, picture
+from tests.channels.chatting import WELCOME, FakeChat, picture
 
 pytestmark = pytest.mark.browser
 

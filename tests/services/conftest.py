@@ -80,7 +80,9 @@ class Spine:
 
     async def rows(self, table: Any) -> list[Any]:
         async with self.database.read() as connection:
-            return list((await connection.execute(select(table))).all())
+            return list(
+                (await connection.execute(select(table).order_by(*table.primary_key))).all()
+            )
 
 
 def make_spine(database: Database, mind: Mind, folder: Path = Path("unused")) -> Spine:

@@ -104,7 +104,13 @@ class Town:
 
     async def rows(self, table: Any, *where: Any) -> list[Any]:
         async with self.house.database.read() as connection:
-            return list((await connection.execute(select(table).where(*where))).all())
+            return list(
+                (
+                    await connection.execute(
+                        select(table).where(*where).order_by(*table.primary_key)
+                    )
+                ).all()
+            )
 
     async def about(self, table: Any, who: str, account: str = ACCOUNT) -> list[Any]:
         """A resident's rows, oldest first."""

@@ -8,9 +8,7 @@ syllable is a number, the same on every machine.
 import importlib.util
 import json
 import re
-import sys
 import unicodedata
-from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from zlib import crc32
@@ -23,8 +21,6 @@ Codes = NDArray[np.uint64]
 _LATIN = re.compile(r"[a-z]{2,}")
 _LONGEST = 6  # letters of a syllable: zhuang
 _PLANE = 0x10000
-_SIGNS = 0xF0000
-_NOTHING = "\uffff"
 
 
 def code_points(text: str) -> Codes:
@@ -52,52 +48,11 @@ def sounds(text: str, codes: Codes | None = None) -> Codes:
         heard = np.where(codes < _PLANE, heard, codes)
     pieces, at = [], 0
     for found in _LATIN.finditer(text):
-        spelt = _spell(found.group(), typed)
+        word = found.group()
+        spelt = _split(word, typed) or [number(word)]
         pieces += [heard[at : found.start()], np.array(spelt, dtype=np.uint64)]
         at = found.end()
     return np.concatenate((*pieces, heard[at:])) if pieces else heard
-
-
-def written(text: str, signs: Mapping[int, str]) -> str:
-    """The sounds of a compact text, a character each: pieces of text are looked up sooner than
-    numbers are put into an array.
-
-    ``signs``: :func:`syllable_signs` at least; a typed word without a sign sounds like nothing.
-    """
-    heard = text.translate(_translation())
-    pieces, at = [], 0
-    for found in _LATIN.finditer(text):
-        spelt = _spell(found.group(), _tables()[1])
-        pieces += [heard[at : found.start()], *(sign_of(sound, signs) for sound in spelt)]
-        at = found.end()
-    return "".join((*pieces, heard[at:])) if pieces else heard
-
-
-def sign_of(sound: int, signs: Mapping[int, str]) -> str:
-    """A sound's sign; what stands for itself is its own."""
-    return signs.get(sound) or (chr(sound) if sound <= sys.maxunicode else _NOTHING)
-
-
-@cache
-def syllable_signs() -> dict[int, str]:
-    """The syllables' sounds, each with a character that stands in no compact text."""
-    _, typed = _tables()
-    return {sound: chr(_SIGNS + n) for n, sound in enumerate(sorted(set(typed.values())))}
-
-
-@cache
-def _translation() -> dict[int, str]:
-    """Code point → sign, where a character does not stand for itself."""
-    characters, _ = _tables()
-    signs = syllable_signs()
-    others = np.flatnonzero(characters != np.arange(_PLANE, dtype=np.uint64))
-    heard = zip(others.tolist(), characters[others].tolist(), strict=True)
-    return {code: sign_of(sound, signs) for code, sound in heard}
-
-
-def _spell(word: str, typed: dict[str, int]) -> list[int]:
-    """The sounds of typed letters; what is no pinyin is a sound of its own."""
-    return _split(word, typed) or [number(word)]
 
 
 @cache

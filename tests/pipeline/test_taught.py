@@ -14,7 +14,6 @@ from jingxiaowei.pipeline.answer.features import CONCEPT, SOUND, Keys, features,
 from jingxiaowei.pipeline.answer.index import Index
 from jingxiaowei.pipeline.answer.judge import Judge
 from jingxiaowei.pipeline.answer.query import Query
-from jingxiaowei.pipeline.answer.vocabulary import Vocabulary
 from jingxiaowei.pipeline.answer.why import weigh_words
 from jingxiaowei.pipeline.decide import Mind
 
@@ -62,23 +61,6 @@ def test_features_are_characters_sounds_and_concepts(mind: Mind) -> None:
     assert set(mark(found).tolist()) == {0, SOUND, CONCEPT}
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "身份证丢了，多少钱",
-        "洛阳的户口怎么qian，sfz要不要",
-        "hukou怎么ban",
-        "12123上违章查不到？𠀀",
-        "护照 abc 过期",
-        "的",
-    ],
-)
-def test_the_vocabulary_finds_what_the_features_say(mind: Mind, text: str) -> None:
-    taught, clauses = mind.library.taught, mind.index.tokenizer.clauses(text)
-    found = Vocabulary(taught.vocabulary).rows(clauses)
-    assert sorted(found) == taught.rows(features(clauses))[0].tolist()
-
-
 def counted(query: Query) -> dict[int, float]:
     keys, weights = weighed_features(query)
     assert weights is not None
@@ -98,7 +80,7 @@ def test_what_was_asked_before_counts_less(mind: Mind) -> None:
     assert found[ord("身")] < 1
 
 
-def test_short_long_or_many_the_features_count_alike(mind: Mind) -> None:
+def test_alone_or_among_many_the_features_count_alike(mind: Mind) -> None:
     query, taught = mind.index.query, mind.library.taught
     queries = [
         query("身份证丢了怎么补"),

@@ -9,9 +9,7 @@ from numpy.typing import NDArray
 from jingxiaowei.content.taught import FOREIGN, Taught, entry_columns, find
 from jingxiaowei.pipeline.answer.features import Keys, features, features_of
 from jingxiaowei.pipeline.answer.query import Query
-from jingxiaowei.pipeline.answer.vocabulary import Vocabulary
 
-_PIECES = 32  # characters of a text up to which features are looked up one by one
 _FAR = 8.0  # in logarithms: an entry so far behind the favourite is out of the question
 
 # Rows of the model, and what each counts in a text; nothing where all count alike.
@@ -38,7 +36,6 @@ class Believer:
     def __init__(self, taught: Taught, facts: Sequence[str], favourites: int) -> None:
         """``facts``: by entry; ``favourites``: how many a belief names."""
         self._taught = taught
-        self._vocabulary = Vocabulary(taught.vocabulary)
         columns = entry_columns(taught, facts)
         self._columns: list[int] = columns.tolist()
         self._known = np.flatnonzero(columns >= 0)  # the entries that were taught
@@ -93,8 +90,6 @@ class Believer:
 
     def _rows(self, queries: Sequence[Query]) -> Sequence[Known]:
         """By question, the rows of the model that it has something of, and what each counts."""
-        if sum([len(query.text) for query in queries]) <= _PIECES:
-            return [self._piecewise(query) for query in queries]
         if len(queries) == 1 and not queries[0].asides:
             return [self._taught.rows(features(queries[0].asking))]
         sides = [side for query in queries for side in (query.asking, query.asides)]
@@ -119,15 +114,6 @@ class Believer:
         ends = sided.searchsorted(np.arange(2, len(sides), 2)).tolist() if len(queries) > 1 else []
         between = zip([0, *ends], [*ends, len(rows)], strict=True)
         return [(rows[begin:end], counts[begin:end]) for begin, end in between]
-
-    def _piecewise(self, query: Query) -> Known:
-        """One short question's rows, and what each counts."""
-        asked = self._vocabulary.rows(query.asking)
-        if not query.asides:
-            return np.array(sorted(asked), dtype=np.intp), None
-        rows = sorted(asked | self._vocabulary.rows(query.asides))
-        counts = [1.0 if row in asked else query.lighter for row in rows]
-        return np.array(rows, dtype=np.intp), np.array(counts, dtype=np.float32)
 
 
 def weighed_features(query: Query) -> tuple[Keys, NDArray[np.float32] | None]:

@@ -19,7 +19,7 @@ Keys = NDArray[np.uint64]
 
 SOUND, CONCEPT = 2, 3  # the marks
 _CHARACTER, _HALF, _MARK = np.uint64(21), np.uint64(31), np.uint64(62)
-_LOWEST, _LOWER = np.uint64((1 << 21) - 1), np.uint64((1 << 31) - 1)
+_LOWEST = np.uint64((1 << 21) - 1)
 _SOUNDS, _CONCEPTS = np.uint64(SOUND << 62), CONCEPT << 62
 _PLACE = "place_name"  # which town somebody comes from does not change what is asked
 _SOMEWHERE = "\u25a1"  # stands in no question
@@ -61,11 +61,6 @@ def characters_of(keys: Keys) -> list[str]:
     drawn = np.stack(columns, axis=1).astype("<u4").tobytes()
     text = drawn.decode("utf-32-le", "surrogatepass")
     return [text[at : at + 3].lstrip(_BETWEEN) for at in range(0, len(text), 3)]
-
-
-def halves(keys: Keys) -> tuple[Keys, Keys]:
-    """What the keys of two sounds or concepts consist of."""
-    return keys >> _HALF & _LOWER, keys & _LOWER
 
 
 def features(clauses: Sequence[Clause]) -> Keys:

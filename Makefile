@@ -23,7 +23,7 @@ lint: setup
 
 test: lint
 	$(BIN)/jingxiaowei check
-	$(BIN)/python -m pytest -n 3 --dist worksteal
+	$(BIN)/python -m pytest -n 3
 
 bench: setup
 	$(BIN)/python -m tests.bench

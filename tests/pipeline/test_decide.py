@@ -6,6 +6,7 @@ from datetime import date
 import pytest
 
 from jingxiaowei.content.model import Certainty
+from jingxiaowei.pipeline.contact import read_contact
 from jingxiaowei.pipeline.decide import Mind
 from jingxiaowei.pipeline.decision import Decision, Desk, Kind, Known, Need
 from jingxiaowei.pipeline.emergency import Watch
@@ -181,3 +182,18 @@ def test_numbers_are_not_wanted(mind: Mind) -> None:
     decision = decide(mind, "我的身份证号是110101199003070011，丢了怎么补")
     assert "已打码" in decision.text
     assert "110101199003070011" not in decision.text
+
+
+@pytest.mark.parametrize(
+    ("text", "town"),
+    [
+        ("武原街道", "武原"),
+        ("我在百步，你们什么时候来", "百步"),
+        ("13800001234 武原，百步也有店", "武原"),
+        ("户口从百步迁到武原", None),
+        ("百步派出所在哪里", None),
+    ],
+)
+def test_a_question_with_a_town_is_no_address(text: str, town: str | None) -> None:
+    given = read_contact(text, ["武原", "武原街道", "百步"])
+    assert (given and given.town) == town

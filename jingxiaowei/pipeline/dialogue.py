@@ -150,7 +150,7 @@ def understand(
         because.append(Reason("dialogue", denied))
         topic = replace(topic, text=amend(topic.text, corrected))
     # 分户 is short, yet all of a question: nothing before it is part of it.
-    own = names_a_thing(index, text) and index.knows(text)
+    own = index.knows(text) and names_a_thing(index, text)
     alone, *others = [Reading(text)] if own else readings(index, text, topic)
     ways = (alone, *others)
     read = {Way.ALONE: judge.rule_text(alone.text)}

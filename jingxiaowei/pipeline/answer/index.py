@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from rapidfuzz import fuzz, process
 
 from jingxiaowei.content.model import FaqEntry, Library
-from jingxiaowei.content.normalise import compact
+from jingxiaowei.content.normalise import clauses, compact
 from jingxiaowei.pipeline.answer.belief import Believer
 from jingxiaowei.pipeline.answer.features import characters_of, letters
 from jingxiaowei.pipeline.answer.postings import Family, Postings, Terms
@@ -140,7 +140,7 @@ class Index:
 
     def knows(self, text: str) -> bool:
         """Whether a text is, word for word, a phrasing of an entry."""
-        return self.query(text).text in self._exact
+        return "".join(clauses(text)) in self._exact
 
     def search(self, queries: Sequence[Query]) -> list[Found]:
         """By question, the finalists with what each leg says.

@@ -198,7 +198,14 @@ def _wire(settings: Settings, database: Database, session: aiohttp.ClientSession
     files = files_house.build(database, bell, content, audit, officers, media)
     own = own_house.build(database, content, audit, officers, files)
     ledger = Ledger(
-        database, bell, alerts.alerts, alerts.contacts, files.suggestions, files.minors, own.rights
+        database,
+        bell,
+        alerts.alerts,
+        alerts.emergencies,
+        alerts.contacts,
+        files.suggestions,
+        files.minors,
+        own.rights,
     )
     privacy = settings.privacy_place
     # Two turns a process on PostgreSQL: while one waits for the database, the other thinks.
@@ -220,7 +227,7 @@ def _wire(settings: Settings, database: Database, session: aiohttp.ClientSession
         alerts,
         files,
         own,
-        desk_house.build(database, content, audit, officers, files),
+        desk_house.build(database, bell, content, audit, officers, files, alerts),
         SignIns(database, officers, audit),
         Outbox(database, bell, senders),
         Retention(database, audit, media, files.reviews, files.erasure),
@@ -275,7 +282,7 @@ def make_app(house: House) -> web.Application:
             settings.wecom_corp_id,
         )
     app = web.Application(client_max_size=64 * 1024)
-    on_event = cards.on_event(house.alerts.taps.take)
+    on_event = cards.on_event(house.desk.taps.take)
     if house.contacts is not None:
         watch = house.contacts.watch
         on_event = contacts.on_event(watch.take, watch.choose, on_event)

@@ -31,8 +31,9 @@ from jingxiaowei.services.alerts_values import (
 )
 from jingxiaowei.services.alerts_words import STEP
 from jingxiaowei.services.bell import Bell, Stage
-from jingxiaowei.services.notices import Notices, in_line
+from jingxiaowei.services.notices import Matter, Notices, in_line
 from jingxiaowei.services.roster import Content, desk_open
+from jingxiaowei.services.scopes import areas_of
 from jingxiaowei.store.alert_tables import (
     ALERT,
     BAND,
@@ -44,7 +45,7 @@ from jingxiaowei.store.alert_tables import (
 )
 from jingxiaowei.store.cipher import token
 from jingxiaowei.store.engine import Database
-from jingxiaowei.store.tables import AREA, IDENTITY, RESIDENT, SHIFT
+from jingxiaowei.store.tables import AREA, SHIFT
 
 # How long an alert may wait for somebody to claim it before the next in line is told.
 CLAIM_URGENT, CLAIM = timedelta(minutes=2), timedelta(minutes=5)
@@ -139,12 +140,7 @@ class Alerts:
         self, connection: AsyncConnection, fresh: Sequence[Sighting], now: datetime
     ) -> None:
         desk = (await connection.execute(select(AREA.c.slug).where(AREA.c.desk))).scalar_one()
-        rows = await connection.execute(
-            select(IDENTITY.c.id, RESIDENT.c.area)
-            .join(RESIDENT, RESIDENT.c.id == IDENTITY.c.resident_id)
-            .where(IDENTITY.c.id.in_([s.conversation_id for s in fresh]))
-        )
-        areas = {row.id: row.area for row in rows}
+        areas = await areas_of(connection, [s.conversation_id for s in fresh])
         put = self._database.insert(ALERT).on_conflict_do_nothing(
             index_elements=["conversation_id", "subject", "scam_type"],
             index_where=_OPEN,
@@ -156,7 +152,7 @@ class Alerts:
                     "conversation_id": s.conversation_id,
                     "subject": s.subject,
                     "scam_type": s.screening.scam_type.value,
-                    "area": areas.get(s.conversation_id) or desk,
+                    "area": areas.get(s.conversation_id, desk),
                     "state": AlertState.NEW,
                     "specimen": s.screening.specimen.value,
                     "stage": s.screening.stage.value,
@@ -182,7 +178,7 @@ class Alerts:
         """The timeline's first line, the cards to officers, an honest word at night."""
         for row in born:
             people = await in_line(connection, row.area, 0, now)
-            await self._notices.enqueue(connection, row.id, "new", people, now)
+            await self._notices.enqueue(connection, Matter.alert(row.id), "new", people, now)
             await self.note(connection, row.id, "raised", now)
             await self.note(connection, row.id, "told", now, n=len(people))
         if born and not await self._staffed(connection, now):
@@ -249,7 +245,7 @@ class Alerts:
                 people = [row.claimed_by] if row.claimed_by else None
                 people = people or await in_line(connection, row.area, row.line, now)
                 await self._notices.enqueue(
-                    connection, row.id, "transfer", people, now, transfer.value
+                    connection, Matter.alert(row.id), "transfer", people, now, transfer.value
                 )
         elif row.created_at < now:
             kind = "more" if _alarming(sighting) else "heard"

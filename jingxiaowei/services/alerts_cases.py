@@ -9,7 +9,7 @@ from sqlalchemy import delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from jingxiaowei.services import radar
-from jingxiaowei.services.notices import Notices, in_line
+from jingxiaowei.services.notices import Matter, Notices, in_line
 from jingxiaowei.store.alert_tables import ALERT, BAND, CASE, ENTITY, EVENT, EVIDENCE
 from jingxiaowei.store.engine import Database
 
@@ -140,7 +140,7 @@ class Cases:
             )
         ).one()
         people = await in_line(connection, newest.area, 1, now)
-        await self._notices.enqueue(connection, newest.id, "case", people, now, case)
+        await self._notices.enqueue(connection, Matter.alert(newest.id), "case", people, now, case)
 
     async def members(self, connection: AsyncConnection, alert_id: int) -> list[int]:
         """The alerts of the same case, the alert itself included."""

@@ -15,7 +15,7 @@ from jingxiaowei.services.alerts_settled import Settled
 from jingxiaowei.services.alerts_steps import HELD, Steps, require_held
 from jingxiaowei.services.alerts_values import NOTE, AlertConflictError
 from jingxiaowei.services.bell import Stage
-from jingxiaowei.services.notices import Notices
+from jingxiaowei.services.notices import Matter, Notices
 from jingxiaowei.services.officers import Signed
 from jingxiaowei.store.alert_tables import ALERT, EVIDENCE, AlertState, AlertVerdict
 from jingxiaowei.store.tables import AREA, OFFICER, Role
@@ -67,7 +67,9 @@ class AlertClosing:
                     **found,
                 )
                 people = await self._police(connection, row.area)
-                await self._notices.enqueue(connection, alert_id, "lost_pending", people, now)
+                await self._notices.enqueue(
+                    connection, Matter.alert(alert_id), "lost_pending", people, now
+                )
                 await self._steps.alerts.note(connection, alert_id, "lost_pending", now, officer.id)
                 return AlertState(row.state)
             await self._close(connection, officer, alert_id, closing.verdict, now, **found)

@@ -9,7 +9,7 @@ from jingxiaowei.content.normalise import compact
 from jingxiaowei.services.alerts import Alerts
 from jingxiaowei.services.alerts_values import CONTACT_BODY
 from jingxiaowei.services.bell import Bell, Stage
-from jingxiaowei.services.notices import Notices, in_line
+from jingxiaowei.services.notices import Matter, Notices, in_line
 from jingxiaowei.services.roster import Content
 from jingxiaowei.store.alert_tables import ALERT, CONTACT, IS_OPEN
 from jingxiaowei.store.engine import Database
@@ -73,7 +73,7 @@ class Contacts:
             await self._alerts.note(connection, row.id, "contact", now)
             if area:
                 people = await in_line(connection, area, 0, now)
-                await self._notices.enqueue(connection, row.id, "new", people, now)
+                await self._notices.enqueue(connection, Matter.alert(row.id), "new", people, now)
         await self._bell.announce(connection, Stage.ALERTS)
         return True
 

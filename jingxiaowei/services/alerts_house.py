@@ -16,12 +16,12 @@ from jingxiaowei.services.alerts_settled import Settled
 from jingxiaowei.services.alerts_speech import Content as Spoken
 from jingxiaowei.services.alerts_speech import Speech
 from jingxiaowei.services.alerts_steps import Steps
-from jingxiaowei.services.alerts_taps import CardTaps
 from jingxiaowei.services.alerts_verdicts import Verdicts
 from jingxiaowei.services.alerts_watch import Watch
 from jingxiaowei.services.alerts_work import AlertDesk
 from jingxiaowei.services.audit import Audit
 from jingxiaowei.services.bell import Bell
+from jingxiaowei.services.emergencies import Emergencies
 from jingxiaowei.services.media import MediaKeeper
 from jingxiaowei.services.notice_delivery import NoticeDelivery, Teller
 from jingxiaowei.services.notices import Notices
@@ -48,7 +48,8 @@ class AlertHouse:
     verdicts: Verdicts
     watch: Watch  # a worker: run
     delivery: NoticeDelivery  # a worker: run
-    taps: CardTaps  # the callback: take
+    emergencies: Emergencies  # the ledger: announce
+    notices: Notices
     settled: Settled  # the turn: current
 
 
@@ -68,6 +69,7 @@ def build(
     steps = Steps(database, bell, officers, Rights(audit), alerts)
     desk = AlertDesk(steps, notices, speech)
     settled = Settled(database, content)
+    emergencies = Emergencies(notices, speech)
     return AlertHouse(
         alerts,
         Contacts(database, bell, content, alerts, notices),
@@ -77,8 +79,9 @@ def build(
         AlertReviews(steps),
         AlertPictures(steps, media),
         Verdicts(steps, cases, speech),
-        Watch(database, bell, alerts, notices, speech),
+        Watch(database, bell, alerts, emergencies, notices, speech),
         NoticeDelivery(database, bell, officers, notices, teller),
-        CardTaps(database, bell, officers, desk, notices),
+        emergencies,
+        notices,
         settled,
     )

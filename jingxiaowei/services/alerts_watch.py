@@ -1,7 +1,7 @@
 """What happens by itself when nobody does anything: the next in line, and the resident's silence.
 
-Nobody claims: the next in line is told, then everybody who can be. The resident is silent after
-"不要转账": the bot asks again, then an officer is to call, then to visit.
+Nobody claims an alert or an emergency: the next in line is told, then everybody who can be. The
+resident is silent after "不要转账": the bot asks again, then an officer is to call, then to visit.
 """
 
 import asyncio
@@ -9,7 +9,7 @@ import logging
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select, union_all, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -17,10 +17,12 @@ from jingxiaowei.pipeline.screen.values import Transfer
 from jingxiaowei.services.alerts import CLAIM, CLAIM_URGENT, Alerts
 from jingxiaowei.services.alerts_speech import Speech
 from jingxiaowei.services.bell import Bell, Stage, wait_for
-from jingxiaowei.services.notices import Notices, in_line
+from jingxiaowei.services.emergencies import Emergencies, is_due
+from jingxiaowei.services.notices import Matter, Notices, in_line
 from jingxiaowei.store.alert_tables import ALERT, IS_OPEN, AlertState
 from jingxiaowei.store.cipher import token
 from jingxiaowei.store.engine import Database
+from jingxiaowei.store.tables import TICKET
 
 # Silence, counted from the resident's last word.
 CALL_AFTER, VISIT_AFTER = timedelta(minutes=15), timedelta(minutes=45)
@@ -35,11 +37,18 @@ class Watch:
     """Acts on what is due. Any number may run: each step is taken once."""
 
     def __init__(
-        self, database: Database, bell: Bell, alerts: Alerts, notices: Notices, speech: Speech
+        self,
+        database: Database,
+        bell: Bell,
+        alerts: Alerts,
+        emergencies: Emergencies,
+        notices: Notices,
+        speech: Speech,
     ) -> None:
         self._database = database
         self._bell = bell
         self._alerts = alerts
+        self._emergencies = emergencies
         self._notices = notices
         self._speech = speech
 
@@ -64,12 +73,16 @@ class Watch:
         """Take every step that is due at a moment; how many."""
         due = (ALERT.c.claim_due <= now) | (ALERT.c.silence_due <= now)
         async with self._database.read() as connection:
-            any_due = await connection.execute(select(ALERT.c.id).where(IS_OPEN, due).limit(1))
+            any_due = await connection.execute(
+                union_all(
+                    select(ALERT.c.id).where(IS_OPEN, due), select(TICKET.c.id).where(is_due(now))
+                ).limit(1)
+            )
             if any_due.first() is None:
                 return 0
-        steps = 0
         async with self._database.write() as connection:
             await self._database.lock_alerts(connection)  # two watchers: one after the other
+            steps = await self._emergencies.pass_on(connection, now)
             rows = await connection.execute(
                 select(ALERT).where(IS_OPEN, due).order_by(ALERT.c.id).limit(_BATCH)
             )
@@ -100,7 +113,9 @@ class Watch:
             return 0
         people = await in_line(connection, row.area, line, now)
         # Who was told before is told again, for the card may have gone unseen.
-        await self._notices.enqueue(connection, row.id, "line", people, now, f"{line} {now:%d%H%M}")
+        await self._notices.enqueue(
+            connection, Matter.alert(row.id), "line", people, now, f"{line} {now:%d%H%M}"
+        )
         await self._alerts.note(connection, row.id, "line", now, n=len(people), line=line)
         if line == LAST_IN_LINE and row.forwarded_by is None:
             words = self._speech.words(row.conversation_id, token("nobody", row.id), "nobody")
@@ -138,7 +153,9 @@ class Watch:
         kind = "silent_call" if step == TO_CALL else "silent_visit"
         people = [row.claimed_by] if row.claimed_by else []
         people = people or await in_line(connection, row.area, row.line, now)
-        await self._notices.enqueue(connection, row.id, kind, people, now, row.heard_at.isoformat())
+        await self._notices.enqueue(
+            connection, Matter.alert(row.id), kind, people, now, row.heard_at.isoformat()
+        )
         await self._alerts.note(connection, row.id, kind, now)
         return 1
 
@@ -153,7 +170,9 @@ class Watch:
                     ).where(IS_OPEN)
                 )
             ).one()
-        dues: list[datetime] = [due for due in (row.claim, row.silence) if due is not None]
+            waits = select(func.min(TICKET.c.claim_due)).where(TICKET.c.claim_due.is_not(None))
+            ticket = (await connection.execute(waits)).scalar()
+        dues: list[datetime] = [d for d in (row.claim, row.silence, ticket) if d is not None]
         soonest = min(dues, default=None)
         if soonest is None:
             return _ROUND

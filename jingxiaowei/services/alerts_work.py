@@ -14,7 +14,7 @@ from jingxiaowei.services.alerts_steps import Steps, held_by, require_held
 from jingxiaowei.services.alerts_values import CONTACT_BODY, AlertConflictError
 from jingxiaowei.services.alerts_words import ROLES, STATES
 from jingxiaowei.services.bell import Stage
-from jingxiaowei.services.notices import Notices, said_by
+from jingxiaowei.services.notices import Matter, Notices, said_by
 from jingxiaowei.services.officers import Signed
 from jingxiaowei.store.alert_tables import ALERT, CASE, CONTACT, AlertState
 from jingxiaowei.store.cipher import token
@@ -78,7 +78,7 @@ class AlertDesk:
             for each in taken:
                 await self._steps.alerts.note(connection, each, "claimed", now, officer.id)
             if taken:
-                await self._notices.retire(connection, taken)
+                await self._notices.retire(connection, [Matter.alert(each) for each in taken])
             claim = await self._holder(connection, alert_id, officer, taken)
             await self._steps.bell.announce(connection, Stage.ALERTS)
         self._steps.bell.ring(Stage.ALERTS)

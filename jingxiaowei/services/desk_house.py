@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 
 from jingxiaowei.content.tag_model import Taxonomy
-from jingxiaowei.services.alerts_house import Content
+from jingxiaowei.services.alerts_house import AlertHouse, Content
+from jingxiaowei.services.alerts_taps import CardTaps
 from jingxiaowei.services.audit import Audit
+from jingxiaowei.services.bell import Bell
 from jingxiaowei.services.colleagues import Colleagues
 from jingxiaowei.services.dossiers import Dossiers
 from jingxiaowei.services.files_house import FileHouse
@@ -32,6 +34,7 @@ class DeskHouse:
     counts: TagCounts
     trail: Trail
     colleagues: Colleagues
+    taps: CardTaps  # the callback: take
 
     @property
     def taxonomy(self) -> Taxonomy:
@@ -40,10 +43,16 @@ class DeskHouse:
 
 
 def build(
-    database: Database, content: Content, audit: Audit, officers: Officers, files: FileHouse
+    database: Database,
+    bell: Bell,
+    content: Content,
+    audit: Audit,
+    officers: Officers,
+    files: FileHouse,
+    alerts: AlertHouse,
 ) -> DeskHouse:
     """Wire the desk."""
-    tickets = Tickets(database, audit, officers, files.replies)
+    tickets = Tickets(database, bell, audit, officers, files.replies, alerts.emergencies)
     return DeskHouse(
         files,
         content,
@@ -57,4 +66,5 @@ def build(
         TagCounts(database),
         Trail(database, audit, officers),
         Colleagues(database, officers),
+        CardTaps(database, bell, officers, alerts.desk, tickets, alerts.notices),
     )

@@ -13,14 +13,17 @@ from sqlalchemy import LargeBinary, bindparam, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from jingxiaowei.pipeline.decision import Need
 from jingxiaowei.pipeline.messages import MessageKind
 from jingxiaowei.pipeline.minors import Person
 from jingxiaowei.services.alerts import Alerts
 from jingxiaowei.services.alerts_contacts import Contacts
 from jingxiaowei.services.bell import Bell, Stage
+from jingxiaowei.services.emergencies import Emergencies
 from jingxiaowei.services.gathering import Effects, Gathering
 from jingxiaowei.services.leases import recalled_key
 from jingxiaowei.services.minors import Minors
+from jingxiaowei.services.scopes import areas_of
 from jingxiaowei.services.suggestions import Suggestions
 from jingxiaowei.services.tagging_rows import lock
 from jingxiaowei.store.engine import Database
@@ -57,6 +60,7 @@ class Ledger:
         database: Database,
         bell: Bell,
         alerts: Alerts,
+        emergencies: Emergencies,
         contacts: Contacts,
         suggestions: Suggestions,
         minors: Minors,
@@ -65,6 +69,7 @@ class Ledger:
         self._database = database
         self._bell = bell
         self._alerts = alerts
+        self._emergencies = emergencies
         self._contacts = contacts
         self._suggestions = suggestions
         self._minors = minors
@@ -149,7 +154,7 @@ class Ledger:
         insert = self._database.insert
         await self._put_outbox.run(connection, rows.outbox)
         if rows.tickets:
-            await connection.execute(insert(TICKET), rows.tickets)
+            await self._open_tickets(connection, rows)
         if rows.media:
             await connection.execute(insert(MEDIA).on_conflict_do_nothing(), rows.media)
         if rows.questions:
@@ -169,6 +174,21 @@ class Ledger:
         await self._held.run(connection, rows.holders)
         await self._briefed.run(connection, rows.briefs)
         await self._traced.run(connection, rows.traces)
+
+    async def _open_tickets(self, connection: AsyncConnection, rows: Gathering) -> None:
+        """In the resident's area where one is known; of emergencies, officers are told."""
+        places = {row["conversation_id"] for row in rows.tickets}
+        theirs = await areas_of(connection, places)
+        # The conversation is leased, so nobody else opens one for it meanwhile.
+        heard = await self._emergencies.heard(connection, places, rows.now)
+        tickets = [
+            row | {"area": theirs.get(row["conversation_id"], row["area"])}
+            for row in rows.tickets
+            if row["conversation_id"] not in heard or row["need"] != Need.EMERGENCY
+        ]
+        if tickets:
+            await connection.execute(self._database.insert(TICKET), tickets)
+            await self._emergencies.announce(connection, [row["code"] for row in tickets], rows.now)
 
     async def _apply_events(self, connection: AsyncConnection, effects: list[Effects]) -> None:
         """Recalls and failed sends point at other rows by WeCom's ids."""

@@ -17,43 +17,21 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from jingxiaowei.pipeline.messages import Outcome, Receipt
-from jingxiaowei.services.alerts_words import SHAPES, TRANSFERS, TYPES, URGENCY, money
 from jingxiaowei.services.bell import Bell, Stage, wait_for
-from jingxiaowei.services.notices import HEADS, Notices
+from jingxiaowei.services.notice_cards import Card, draw
+from jingxiaowei.services.notices import About, Matter, Notices
 from jingxiaowei.services.officers import Officers
 from jingxiaowei.store.alert_tables import ALERT, IS_OUTDATED, IS_WAITING, NOTICE, NoticeState
 from jingxiaowei.store.cipher import token
 from jingxiaowei.store.engine import Database
-from jingxiaowei.store.tables import AREA, OFFICER
+from jingxiaowei.store.tables import OFFICER, TICKET
 
 WINDOW = timedelta(seconds=10)
 ATTEMPTS = 8
-SHOWN = 5  # lines and buttons of one card
 _LEASE = timedelta(seconds=60)
 _BACK_OFF = (2, 5, 15, 30, 60, 120, 300)
 _CODE_LIFE = timedelta(hours=72)  # after that WeCom no longer changes a card
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class CardLine:
-    """One alert on a card: no name, no number, no word of the resident's."""
-
-    alert_id: int
-    mark: str  # ■已转
-    title: str  # 冒充老板·约 5 万元
-    claimable: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Card:
-    """What an officer is shown."""
-
-    task_id: str
-    title: str
-    desc: str
-    lines: tuple[CardLine, ...]
-    retried: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +68,7 @@ class _Parcel:
     card: str
     attempts: int
     notices: tuple[int, ...]
-    kinds: dict[int, str]  # by alert
+    kinds: dict[Matter, str]
 
 
 def _parcel(rows: Sequence[Any]) -> _Parcel:
@@ -99,9 +77,7 @@ def _parcel(rows: Sequence[Any]) -> _Parcel:
     rows = [row for row in tried if row.card == tried[0].card] if tried else rows
     ids = tuple(row.id for row in rows)
     card = rows[0].card or token("card", *ids)
-    kinds: dict[int, str] = {}
-    for row in rows:
-        kinds[row.alert_id] = row.kind
+    kinds = {Matter.of(row): row.kind for row in rows}
     return _Parcel(rows[0].wecom_userid, card, rows[0].attempts, ids, kinds)
 
 
@@ -154,6 +130,7 @@ class NoticeDelivery:
                         NOTICE.c.id,
                         NOTICE.c.officer_id,
                         NOTICE.c.alert_id,
+                        NOTICE.c.ticket_id,
                         NOTICE.c.kind,
                         NOTICE.c.attempts,
                         NOTICE.c.card,
@@ -192,7 +169,7 @@ class NoticeDelivery:
 
     async def _tell(self, parcel: _Parcel, now: datetime) -> None:
         async with self._database.read() as connection:
-            card = await self._card(connection, parcel)
+            card = await draw(connection, parcel.card, parcel.kinds, parcel.attempts > 0)
         told = await self._teller.tell(parcel.userid, card)
         outcome = told.receipt.outcome
         if outcome is Outcome.RETRY and parcel.attempts + 1 < ATTEMPTS:
@@ -213,54 +190,6 @@ class NoticeDelivery:
                 .where(NOTICE.c.id.in_(parcel.notices), IS_WAITING)
                 .values(leased_until=None, **values)
             )
-
-    async def _card(self, connection: AsyncConnection, parcel: _Parcel) -> Card:
-        rows = await connection.execute(
-            select(
-                ALERT.c.id,
-                ALERT.c.scam_type,
-                ALERT.c.transfer,
-                ALERT.c.amount,
-                ALERT.c.claimed_by,
-                ALERT.c.state,
-                AREA.c.station,
-                AREA.c.phone,
-            )
-            .join(AREA, AREA.c.slug == ALERT.c.area)
-            .where(ALERT.c.id.in_(parcel.kinds))
-        )
-        alerts = sorted(rows.all(), key=lambda row: (URGENCY.get(row.transfer, 9), row.id))
-        lines = tuple(
-            CardLine(
-                row.id,
-                SHAPES[row.transfer] + TRANSFERS[row.transfer],
-                "·".join(filter(None, (TYPES[row.scam_type], money(row.amount)))),
-                row.claimed_by is None,
-            )
-            for row in alerts[:SHOWN]
-        )
-        kinds = set(parcel.kinds.values())
-        if len(alerts) == 1:
-            title = f"{lines[0].mark}｜{lines[0].title}"
-            desc = HEADS[next(iter(kinds))]
-        else:
-            title = f"{len(alerts)} 件预警，最急的 {lines[0].mark}"
-            desc = "、".join(HEADS[kind] for kind in HEADS if kind in kinds)
-            if len(alerts) > SHOWN:
-                desc += f"；另有 {len(alerts) - SHOWN} 件，到网页上看"
-        if "line" in kinds and alerts:
-            desc += "。" + await self._phone_tree(connection, alerts[0])
-        return Card(parcel.card, title, desc, lines, retried=parcel.attempts > 0)
-
-    async def _phone_tree(self, connection: AsyncConnection, alert: Any) -> str:
-        """Whom to ring, when the cards wake nobody."""
-        desk = (
-            await connection.execute(select(AREA.c.station, AREA.c.phone).where(AREA.c.desk))
-        ).one()
-        steps = list(dict.fromkeys(((alert.station, alert.phone), (desk.station, desk.phone))))
-        return "打电话叫人：" + "，".join(
-            f"{number} {station} {phone}" for number, (station, phone) in enumerate(steps, 1)
-        )
 
     async def refresh(self, now: datetime) -> int:
         """Change the cards of what was claimed meanwhile: {姓名}已认领. How many were tried."""
@@ -299,26 +228,27 @@ class NoticeDelivery:
 
     async def _claimants(
         self, connection: AsyncConnection, cards: Sequence[str]
-    ) -> dict[str, tuple[str, list[tuple[int, int]]]]:
-        """Of each card: what its button says now, and the (officer, alert) still unclaimed."""
+    ) -> dict[str, tuple[str, list[tuple[int, Matter]]]]:
+        """Of each card: what its button says now, and the (officer, matter) still unclaimed."""
         rows = await connection.execute(
             select(
                 NOTICE.c.card,
                 NOTICE.c.officer_id,
                 NOTICE.c.alert_id,
-                ALERT.c.claimed_by,
-                ALERT.c.transfer,
+                NOTICE.c.ticket_id,
+                func.coalesce(ALERT.c.claimed_by, TICKET.c.officer_id).label("claimed_by"),
             )
-            .join(ALERT, ALERT.c.id == NOTICE.c.alert_id)
+            .outerjoin(ALERT, ALERT.c.id == NOTICE.c.alert_id)
+            .outerjoin(TICKET, TICKET.c.id == NOTICE.c.ticket_id)
             .where(NOTICE.c.card.in_(cards))
             .order_by(NOTICE.c.id)
         )
         names: defaultdict[str, list[str]] = defaultdict(list)
-        left: defaultdict[str, list[tuple[int, int]]] = defaultdict(list)
+        left: defaultdict[str, list[tuple[int, Matter]]] = defaultdict(list)
         people = await self._officers.names(connection)
         for row in rows:
             if row.claimed_by is None:
-                left[row.card].append((row.officer_id, row.alert_id))
+                left[row.card].append((row.officer_id, Matter.of(row)))
             else:
                 name = people[row.claimed_by].name
                 if name not in names[row.card]:
@@ -350,10 +280,9 @@ class NoticeDelivery:
             )
             if not again:
                 # The card has one button left, and it is grey: what nobody claimed comes anew.
-                for officer, alert_id in left:
-                    await self._notices.enqueue(
-                        connection, alert_id, "new", [officer], now, row.card
-                    )
+                for officer, matter in left:
+                    kind = "new" if matter.about is About.ALERT else "emergency"
+                    await self._notices.enqueue(connection, matter, kind, [officer], now, row.card)
 
     async def _next(self, now: datetime) -> float:
         """Seconds until something may be due, at most the slow poll."""

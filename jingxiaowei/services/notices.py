@@ -3,8 +3,12 @@
 A notice is written in the transaction of what it tells of; :mod:`.notice_delivery` sends it.
 """
 
+import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
+from typing import Any
 
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -23,8 +27,51 @@ HEADS = {
     "silent_visit": "居民还是沉默，该上门",
     "lost_pending": "已被骗，待民警确认",
     "case": "同一话术，一天三起",
+    "emergency": "新的紧急求助，居民已看到 110 提示",
+    "emergency_line": "紧急求助还没人认领",
 }
+_ASKING = ("new", "line", "emergency", "emergency_line")  # what a claim answers
 _WORKERS = (Role.POLICE, Role.AUXILIARY)
+_KEY = re.compile(r"(claim|ticket)-([0-9]{1,18})", re.ASCII)
+
+
+class About(StrEnum):
+    """The beginning of a button's key."""
+
+    ALERT = "claim"
+    TICKET = "ticket"
+
+
+@dataclass(frozen=True, slots=True)
+class Matter:
+    """What officers are told of: an alert (预警), or the ticket of an emergency (紧急求助)."""
+
+    about: About
+    id: int
+
+    @classmethod
+    def alert(cls, number: int) -> "Matter":
+        return cls(About.ALERT, number)
+
+    @classmethod
+    def ticket(cls, number: int) -> "Matter":
+        return cls(About.TICKET, number)
+
+    @classmethod
+    def of(cls, row: Any) -> "Matter":
+        """What a notice's row is about."""
+        return cls.ticket(row.ticket_id) if row.alert_id is None else cls.alert(row.alert_id)
+
+    @classmethod
+    def parse(cls, key: str) -> "Matter | None":
+        """The matter of a button; None where the key is not one of ours."""
+        found = _KEY.fullmatch(key)
+        return cls(About(found[1]), int(found[2])) if found else None
+
+    @property
+    def key(self) -> str:
+        """The key of a card's button: claim-7, ticket-7."""
+        return f"{self.about}-{self.id}"
 
 
 async def in_line(connection: AsyncConnection, area: str, line: int, now: datetime) -> list[int]:
@@ -72,7 +119,7 @@ class Notices:
     async def enqueue(
         self,
         connection: AsyncConnection,
-        alert_id: int,
+        matter: Matter,
         kind: str,
         officers: Sequence[int],
         now: datetime,
@@ -81,9 +128,10 @@ class Notices:
         """Have officers told, in the caller's transaction; a retry adds nothing."""
         rows = [
             {
-                "key": token("notice", alert_id, kind, step, officer),
+                "key": token("notice", matter.id, kind, step, officer),
                 "officer_id": officer,
-                "alert_id": alert_id,
+                "alert_id": matter.id if matter.about is About.ALERT else None,
+                "ticket_id": matter.id if matter.about is About.TICKET else None,
                 "kind": kind,
                 "state": NoticeState.PENDING,
                 "reason": "",
@@ -100,12 +148,14 @@ class Notices:
             put = self._database.insert(NOTICE).on_conflict_do_nothing(index_elements=["key"])
             await connection.execute(put, rows)
 
-    async def retire(self, connection: AsyncConnection, alert_ids: Sequence[int]) -> None:
-        """The alerts were claimed: what waits to ask for that is dropped, sent cards change."""
-        of_these = NOTICE.c.alert_id.in_(alert_ids)
+    async def retire(self, connection: AsyncConnection, matters: Sequence[Matter]) -> None:
+        """They were claimed: what waits to ask for that is dropped, sent cards change."""
+        alerts = [matter.id for matter in matters if matter.about is About.ALERT]
+        tickets = [matter.id for matter in matters if matter.about is About.TICKET]
+        of_these = NOTICE.c.alert_id.in_(alerts) | NOTICE.c.ticket_id.in_(tickets)
         await connection.execute(
             update(NOTICE)
-            .where(of_these, IS_WAITING, NOTICE.c.kind.in_(("new", "line")))
+            .where(of_these, IS_WAITING, NOTICE.c.kind.in_(_ASKING))
             .values(state=NoticeState.DROPPED)
         )
         cards = select(NOTICE.c.card).where(of_these, NOTICE.c.card != "")

@@ -1,5 +1,6 @@
 """辖区: whose alerts and files an officer sees."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -7,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from jingxiaowei.services.officers import Signed
-from jingxiaowei.store.tables import AREA, SHIFT
+from jingxiaowei.store.tables import AREA, IDENTITY, RESIDENT, SHIFT
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,16 @@ class Scope:
 
     def covers(self, area: str | None) -> bool:
         return self.everywhere or area in self.areas
+
+
+async def areas_of(connection: AsyncConnection, conversations: Collection[str]) -> dict[str, str]:
+    """The areas of those whose conversations these are, where they are known."""
+    rows = await connection.execute(
+        select(IDENTITY.c.id, RESIDENT.c.area)
+        .join(RESIDENT, RESIDENT.c.id == IDENTITY.c.resident_id)
+        .where(IDENTITY.c.id.in_(conversations), RESIDENT.c.area.is_not(None))
+    )
+    return {row.id: row.area for row in rows}
 
 
 async def elsewhere(connection: AsyncConnection, what: str, area: str | None) -> str:

@@ -13,7 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from jingxiaowei.errors import JingxiaoweiError, PermissionDeniedError
 from jingxiaowei.services.audit import Audit, Event
+from jingxiaowei.services.bell import Bell, Stage
 from jingxiaowei.services.conversations import Spoken, messages, spoken
+from jingxiaowei.services.emergencies import URGENT, Emergencies
 from jingxiaowei.services.notes import require_line
 from jingxiaowei.services.officers import Officers, Signed
 from jingxiaowei.services.register import labels
@@ -29,7 +31,6 @@ from jingxiaowei.store.tables import AREA, IDENTITY, TICKET, Role, TicketState
 NOTE_CHARACTERS = 200
 _NOTE = SEALED[TICKET.c.note]
 _SHOWN, _LINES = 300, 40
-_URGENT = ("emergency", "harm")
 _QUOTE = 40
 
 
@@ -73,12 +74,20 @@ class Tickets:
     """Reads tickets and takes steps with them."""
 
     def __init__(
-        self, database: Database, audit: Audit, officers: Officers, replies: Replies
+        self,
+        database: Database,
+        bell: Bell,
+        audit: Audit,
+        officers: Officers,
+        replies: Replies,
+        emergencies: Emergencies,
     ) -> None:
         self._database = database
+        self._bell = bell
         self._audit = audit
         self._officers = officers
         self._replies = replies
+        self._emergencies = emergencies
 
     async def waiting(self, officer: Signed, now: datetime) -> list[Ticket]:
         """The open ones of the officer's areas: emergencies, then overdue and mine, by due time."""
@@ -93,7 +102,7 @@ class Tickets:
         is no look at anybody's ticket."""
         _require(officer)
         query = select(func.count()).where(
-            TICKET.c.need.in_(_URGENT), TICKET.c.state == TicketState.OPEN
+            TICKET.c.need.in_(URGENT), TICKET.c.state == TicketState.OPEN
         )
         async with self._database.read() as connection:
             scope = await scope_of(connection, officer, now)
@@ -110,7 +119,7 @@ class Tickets:
     ) -> list[Ticket]:
         _require(officer)
         newest = TICKET.c.closed_at.desc()  # no order among those that are open
-        pressing = TICKET.c.need.in_(_URGENT).desc()
+        pressing = TICKET.c.need.in_(URGENT).desc()
         query = select(TICKET).where(which).order_by(newest, pressing, TICKET.c.due_at, TICKET.c.id)
         async with self._database.write() as connection:
             scope = await scope_of(connection, officer, now)
@@ -138,18 +147,23 @@ class Tickets:
         return ticket, lines
 
     async def claim(self, officer: Signed, ticket_id: int, now: datetime) -> None:
-        """认领.
+        """认领. Claimed again by whom it is theirs already, it stays theirs.
 
         Raises:
             TicketConflictError: somebody was faster; says who.
         """
         async with self._database.write() as connection:
-            await self._enter(connection, officer, ticket_id, now)
+            row = await self._enter(connection, officer, ticket_id, now)
+            if row.state is TicketState.CLAIMED and row.officer_id == officer.id:
+                return
             free = TICKET.c.state == TicketState.OPEN
             await self._change(
                 connection, ticket_id, free, state=TicketState.CLAIMED, officer_id=officer.id
             )
+            await self._emergencies.taken(connection, ticket_id)
             await self._record(connection, officer, "claim", f"ticket:{ticket_id}")
+            await self._bell.announce(connection, Stage.ALERTS)
+        self._bell.ring(Stage.ALERTS)
 
     async def release(self, officer: Signed, ticket_id: int, now: datetime) -> None:
         """放回: it is nobody's again."""
@@ -162,7 +176,10 @@ class Tickets:
                 state=TicketState.OPEN,
                 officer_id=None,
             )
+            await self._emergencies.given_back(connection, ticket_id, now)
             await self._record(connection, officer, "release", f"ticket:{ticket_id}")
+            await self._bell.announce(connection, Stage.ALERTS)
+        self._bell.ring(Stage.ALERTS)
 
     async def draft(self, officer: Signed, ticket_id: int, words: str, now: datetime) -> Draft:
         """What the resident would read of words given to :meth:`close`; nothing is sent.
@@ -309,7 +326,7 @@ class Tickets:
             row.id,
             row.code,
             NEEDS.get(row.need, row.need),
-            row.need in _URGENT,
+            row.need in URGENT,
             row.state.value,
             TICKET_STATES[row.state],
             quote[:_QUOTE] + ("…" if len(quote) > _QUOTE else ""),

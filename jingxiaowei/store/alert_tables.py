@@ -8,7 +8,7 @@ an alert: no table adds anything up on a person.
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import BigInteger, Index, LargeBinary, UniqueConstraint, text
+from sqlalchemy import BigInteger, CheckConstraint, Index, LargeBinary, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
 from jingxiaowei.store.columns import KEYED, choice, core, moment, reference, serial
@@ -184,7 +184,8 @@ class AlertReceipt(SQLModel, table=True):
 
 
 class Notice(SQLModel, table=True):
-    """An officer is to be told of an alert. Several that wait together go out on one card."""
+    """An officer is to be told of an alert, or of an emergency's ticket. Several that wait together
+    go out on one card."""
 
     __tablename__ = "notice"
     __table_args__ = (
@@ -200,11 +201,21 @@ class Notice(SQLModel, table=True):
             sqlite_where=text("outdated"),
             postgresql_where=text("outdated"),
         ),
+        CheckConstraint("(alert_id IS NULL) <> (ticket_id IS NULL)", name="ck_notice_of_one"),
     )
     id: int | None = serial()
     key: str = Field(unique=True, max_length=32)
     officer_id: int = Field(foreign_key="officer.id", sa_type=BigInteger, index=True)
-    alert_id: int = Field(foreign_key="alert.id", sa_type=BigInteger, index=True)
+    alert_id: int | None = Field(
+        default=None, foreign_key="alert.id", sa_type=BigInteger, index=True
+    )
+    ticket_id: int | None = Field(  # it goes with its ticket
+        default=None,
+        foreign_key="ticket.id",
+        sa_type=BigInteger,
+        index=True,
+        ondelete="CASCADE",
+    )
     kind: str
     state: NoticeState = Field(default=NoticeState.PENDING, sa_type=choice(NoticeState))
     reason: str = ""

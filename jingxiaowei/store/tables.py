@@ -239,9 +239,21 @@ class Media(SQLModel, table=True):
 
 
 class Ticket(SQLModel, table=True):
-    """工单: something that a person has to do."""
+    """工单: something that a person has to do.
+
+    ``line`` and ``claim_due`` are an emergency's: who has been told, and until when somebody
+    should have taken it.
+    """
 
     __tablename__ = "ticket"
+    __table_args__ = (
+        Index(
+            "ix_ticket_unclaimed",
+            "claim_due",
+            sqlite_where=text("claim_due IS NOT NULL"),
+            postgresql_where=text("claim_due IS NOT NULL"),
+        ),
+    )
     id: int | None = _serial()
     code: str = Field(unique=True, max_length=8)
     need: str
@@ -254,6 +266,8 @@ class Ticket(SQLModel, table=True):
     due_at: datetime = _moment()
     closed_at: datetime | None = _moment(default=None)
     note: bytes | None = Field(default=None, sa_type=LargeBinary)  # what came of it
+    line: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    claim_due: datetime | None = _moment(default=None)
 
 
 class UnansweredQuestion(SQLModel, table=True):

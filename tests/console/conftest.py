@@ -12,7 +12,6 @@ from aiohttp.test_utils import TestServer
 
 from jingxiaowei.console import make_console
 from jingxiaowei.pipeline.decide import Mind
-from jingxiaowei.services import desk_house, files_house
 from jingxiaowei.services.alerts_samples import seed_alerts, seed_officers
 from jingxiaowei.services.desk_house import DeskHouse
 from jingxiaowei.services.files_samples import seed_files
@@ -47,12 +46,9 @@ async def open_site(database: Database, mind: Mind, folder: Path) -> AsyncIterat
     people = await seed_officers(alarm.spine.officers, alarm.spine.roster)
     await seed_alerts(database, alarm.house)
     spine = alarm.spine
-    files = files_house.build(
-        database, spine.bell, spine.content, spine.audit, spine.officers, spine.media
-    )
-    await seed_files(database, spine.inbox, files, people)
+    desk = alarm.desk
+    await seed_files(database, spine.inbox, desk.files, people)
     await spine.settle()
-    desk = desk_house.build(database, spine.content, spine.audit, spine.officers, files)
     sign_ins = SignIns(database, alarm.spine.officers, alarm.spine.audit)
     settings = make_settings(folder, "sqlite+aiosqlite://")
     app = web.Application()

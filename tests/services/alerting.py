@@ -23,9 +23,12 @@ from jingxiaowei.pipeline.screen.values import (
     Transfer,
     Verdict,
 )
+from jingxiaowei.services import desk_house, files_house
 from jingxiaowei.services.alerts_house import AlertHouse, build
 from jingxiaowei.services.alerts_values import Sighting
-from jingxiaowei.services.notice_delivery import Card, Told
+from jingxiaowei.services.desk_house import DeskHouse
+from jingxiaowei.services.notice_cards import Card
+from jingxiaowei.services.notice_delivery import Told
 from jingxiaowei.services.officers import Signed
 from jingxiaowei.store.alert_tables import ALERT
 from jingxiaowei.store.engine import Database
@@ -108,6 +111,7 @@ class Alarm:
     spine: Spine
     house: AlertHouse
     phones: Phones
+    desk: DeskHouse
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
     _next: int = 0
 
@@ -195,4 +199,10 @@ async def make_alarm(database: Database, mind: Mind, folder: Path = Path("unused
     await spine.officers.sync_areas(mind.library)
     content = Content(mind)
     house = build(database, spine.bell, content, spine.audit, spine.officers, phones, spine.media)
-    return Alarm(spine, house, phones)
+    files = files_house.build(
+        database, spine.bell, content, spine.audit, spine.officers, spine.media
+    )
+    desk = desk_house.build(
+        database, spine.bell, content, spine.audit, spine.officers, files, house
+    )
+    return Alarm(spine, house, phones, desk)

@@ -94,7 +94,14 @@ def make_spine(database: Database, mind: Mind, folder: Path = Path("unused")) ->
     files = files_house.build(database, bell, content, audit, officers, media)
     own = own_house.build(database, content, audit, officers, files)
     ledger = Ledger(
-        database, bell, alerts.alerts, alerts.contacts, files.suggestions, files.minors, own.rights
+        database,
+        bell,
+        alerts.alerts,
+        alerts.emergencies,
+        alerts.contacts,
+        files.suggestions,
+        files.minors,
+        own.rights,
     )
     senders = dict.fromkeys(Channel, far)
     return Spine(

@@ -135,20 +135,17 @@ async def test_cards_tell_who_claimed(alarm: Alarm) -> None:
     await alarm.house.delivery.deliver(alarm.now)
     [alert] = await alarm.alerts()
     task = {userid: card.task_id for userid, card in alarm.phones.cards}
-    taps = alarm.house.taps
-    won = await taps.take("wx-王芳", task["wx-王芳"], f"claim-{alert.id}", "fresh-1")
-    lost = await taps.take("wx-李强一", task["wx-李强一"], f"claim-{alert.id}", "fresh-2")
-    assert won is not None
-    assert lost is not None
-    assert (won.won, lost.won, lost.officer) == (True, False, "辅警王芳")
+    taps = alarm.desk.taps
+    assert await taps.take("wx-王芳", task["wx-王芳"], f"claim-{alert.id}", "fresh-1")
+    assert not await taps.take("wx-李强一", task["wx-李强一"], f"claim-{alert.id}", "fresh-2")
     assert one.id != other.id
     await alarm.house.delivery.refresh(alarm.now)
     assert sorted(alarm.phones.replaced) == sorted(
         [("wx-王芳", "fresh-1", "王芳已认领"), ("wx-李强一", "fresh-2", "王芳已认领")]
     )
     assert await alarm.house.delivery.refresh(alarm.now) == 0
-    assert await taps.take("a member", "x", f"claim-{alert.id}", "c") is None
-    assert await taps.take("wx-王芳", "x", "something else", "c") is None
+    assert not await taps.take("a member", "x", f"claim-{alert.id}", "c")
+    assert not await taps.take("wx-王芳", "x", "something else", "c")
 
 
 async def test_what_is_left_of_a_merged_card_comes_anew(alarm: Alarm) -> None:
@@ -161,7 +158,7 @@ async def test_what_is_left_of_a_merged_card_comes_anew(alarm: Alarm) -> None:
     await alarm.house.delivery.refresh(alarm.now)
     alarm.pass_time(seconds=11)
     await alarm.house.delivery.deliver(alarm.now)
-    assert [line.alert_id for line in alarm.phones.cards[-1][1].lines] == [second.id]
+    assert [line.key for line in alarm.phones.cards[-1][1].lines] == [f"claim-{second.id}"]
 
 
 async def test_claimed_before_the_card_went_out(alarm: Alarm) -> None:

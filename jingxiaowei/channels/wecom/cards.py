@@ -8,8 +8,8 @@ from typing import Any
 from jingxiaowei.channels.wecom.api import WeComApi, WeComError, receipt
 from jingxiaowei.channels.wecom.members import DUPLICATE_SECONDS, refused
 from jingxiaowei.pipeline.messages import Outcome, Receipt
-from jingxiaowei.services.alerts_taps import claim_key
-from jingxiaowei.services.notice_delivery import Card, Told
+from jingxiaowei.services.notice_cards import Card
+from jingxiaowei.services.notice_delivery import Told
 
 EVENT = "template_card_event"
 # WeCom cuts longer texts on the phone.
@@ -98,7 +98,7 @@ class CardTeller:
                     {
                         "text": f"认领 {number}" if several else "认领",
                         "style": 1,
-                        "key": claim_key(line.alert_id),
+                        "key": line.key,
                     }
                     for number, line in claimable
                 ],

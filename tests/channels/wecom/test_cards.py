@@ -13,10 +13,10 @@ from jingxiaowei.channels.wecom.api import WeComApi
 from jingxiaowei.channels.wecom.cards import EVENT, CardTeller, Tap, on_event, parse_tap
 from jingxiaowei.channels.wecom.codec import Codec
 from jingxiaowei.pipeline.messages import Outcome
-from jingxiaowei.services.notice_delivery import Card, CardLine
+from jingxiaowei.services.notice_cards import Card, CardLine
 from tests.fakes import FakeWeCom
 
-LINE = CardLine(7, "■已转", "冒充老板·约 5 万元", claimable=True)
+LINE = CardLine("claim-7", "■已转", "冒充老板·约 5 万元", claimable=True)
 CARD = Card("task-7", "■已转｜冒充老板·约 5 万元", "新预警", (LINE,))
 
 
@@ -38,13 +38,17 @@ async def test_a_card_with_its_button(fake: FakeWeCom, teller: CardTeller) -> No
 
 
 async def test_several_on_one_card(fake: FakeWeCom, api: WeComApi) -> None:
-    lines = (LINE, CardLine(8, "□未转", "虚假贷款", False), CardLine(9, "□未转", "其他诈骗", True))
+    lines = (
+        LINE,
+        CardLine("claim-8", "□未转", "虚假贷款", False),
+        CardLine("ticket-9", "□未转", "其他诈骗", True),
+    )
     teller = CardTeller(api, fake.agent_id, "https://console.example/console/")
     await teller.tell("officer-1", Card("t", "3 件预警", "新预警", lines))
     [sent] = fake.delivered["officer-1"]
     assert [(b["text"], b["key"]) for b in sent.body["button_list"]] == [
         ("认领 1", "claim-7"),
-        ("认领 3", "claim-9"),
+        ("认领 3", "ticket-9"),
     ]
     assert sent.body["card_action"]["url"] == "https://console.example/console/"
 
@@ -53,7 +57,7 @@ async def test_several_on_one_card(fake: FakeWeCom, api: WeComApi) -> None:
     ("url", "kind"), [("", "text"), ("https://console.example/", "template_card")]
 )
 async def test_nothing_left_to_claim(fake: FakeWeCom, api: WeComApi, url: str, kind: str) -> None:
-    taken = Card("t", "居民沉默", "该打电话", (CardLine(7, "■已转", "冒充老板", False),))
+    taken = Card("t", "居民沉默", "该打电话", (CardLine("claim-7", "■已转", "冒充老板", False),))
     told = await CardTeller(api, fake.agent_id, url).tell("officer-1", taken)
     assert (told.receipt.outcome, told.response_code) == (Outcome.SENT, "")
     [sent] = fake.delivered["officer-1"]

@@ -10,8 +10,10 @@ from sqlalchemy import update
 from jingxiaowei.errors import PermissionDeniedError
 from jingxiaowei.pipeline.decide import Mind
 from jingxiaowei.pipeline.messages import Channel, Outcome, Receipt
-from jingxiaowei.services.alerts_speech import FOUR, SILENT
+from jingxiaowei.services.alerts_speech import FOUR, SILENT, Speech
+from jingxiaowei.services.emergencies import Emergencies
 from jingxiaowei.services.inbox import conversation_id
+from jingxiaowei.services.notices import Notices
 from jingxiaowei.services.replies import CHARACTERS, ReplyError
 from jingxiaowei.services.tagging_values import TagConflictError, TagRefusedError
 from jingxiaowei.services.tickets import TicketConflictError, Tickets
@@ -120,7 +122,9 @@ async def test_a_ticket_told_within_wecoms_limits(
             update(CONVERSATION).where(CONVERSATION.c.id == key).values(**values)
         )
     replies = filing.house.replies
-    tickets = Tickets(filing.database, filing.spine.audit, filing.spine.officers, replies)
+    spine = filing.spine
+    emergencies = Emergencies(Notices(spine.database), Speech(spine.database, spine.content))
+    tickets = Tickets(spine.database, spine.bell, spine.audit, spine.officers, replies, emergencies)
     with pytest.raises(TicketConflictError):
         await tickets.close(helper, ticket, "已答", filing.now, "周一来")
     assert await filing.spine.rows(REPLY) == []

@@ -15,7 +15,7 @@ from jingxiaowei.services.officers import Signed
 from jingxiaowei.serving import running
 from jingxiaowei.settings import Settings
 from jingxiaowei.store.alert_tables import ALERT, EVIDENCE, AlertState, AlertVerdict
-from jingxiaowei.store.tables import Role
+from jingxiaowei.store.tables import TICKET, Role
 from tests.fakes import Delivered, FakeWeCom
 from tests.pictures import STYLES, Chat, draw_chat, saved
 from tests.services.test_reading import needs_chinese
@@ -110,6 +110,20 @@ async def test_from_the_first_word_to_the_verdict(shift: Shift) -> None:
     closing = Closing(AlertVerdict.ATTEMPT, prevented=180000, note="钱追回，已上门")
     await house.alerts.closing.close(shift.auxiliary, alert.id, closing, now)
     await shift.alert(id=alert.id, state=AlertState.CLOSED)
+
+
+async def test_an_emergency_is_claimed_from_the_phone(shift: Shift) -> None:
+    town = shift.town
+    await town.says("wmWife", "我老公喝多了在打我，孩子吓得直哭")
+    assert "110" in (await town.hears("wmWife")).text
+    card = await shift.card(1)
+    (button,) = card.body["button_list"]
+    tap = town.fake.card_tap_xml("wangfang", card.body["task_id"], button["key"])
+    assert await town.fake.callback_request(town.callback, tap) == 200
+    await until(lambda: town.fake.buttons.get(("wangfang", card.body["task_id"])), "a grey button")
+    (ticket,) = await town.rows(TICKET, TICKET.c.need == "emergency")
+    assert (ticket.state, ticket.officer_id) == ("claimed", shift.auxiliary.id)
+    assert "打" not in json.dumps(card.body, ensure_ascii=False)
 
 
 async def test_an_officer_passes_on_what_reached_somebody_else(shift: Shift) -> None:

@@ -153,6 +153,8 @@ class Tickets:
             TicketConflictError: somebody was faster; says who.
         """
         async with self._database.write() as connection:
+            # A card may hold alerts too, and whoever claims one of those changes it as well.
+            await self._database.lock_alerts(connection)
             row = await self._enter(connection, officer, ticket_id, now)
             if row.state is TicketState.CLAIMED and row.officer_id == officer.id:
                 return

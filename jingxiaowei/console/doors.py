@@ -14,6 +14,7 @@ from jingxiaowei.console.residents import ResidentPages
 from jingxiaowei.console.steps import AlertSteps
 from jingxiaowei.console.streams import Streams
 from jingxiaowei.console.tag_steps import TagSteps
+from jingxiaowei.console.trying import TrialPages
 from jingxiaowei.console.work import WorkPages
 from jingxiaowei.services.alerts_house import AlertHouse
 from jingxiaowei.services.bell import Bell
@@ -64,7 +65,7 @@ def _desk_routes(desk: DeskHouse) -> list[web.RouteDef]:
     """Residents, what waits, tickets, and what admins and auditors keep."""
     residents, tags, person = ResidentPages(desk), TagSteps(desk), PersonSteps(desk)
     work, keeping = WorkPages(desk), KeepingPages(desk)
-    audience, moving = AudiencePages(desk), MovingPages(desk)
+    audience, moving, trial = AudiencePages(desk), MovingPages(desk), TrialPages(desk.content)
     return [
         web.get("/residents", residents.list),
         web.post("/residents", residents.search),
@@ -100,6 +101,8 @@ def _desk_routes(desk: DeskHouse) -> list[web.RouteDef]:
         web.post(r"/tags/surgeries/{number:\d{1,18}}/undo", moving.undo),
         web.get("/audience", audience.page),
         web.post("/audience", audience.ask),
+        web.get("/ask", trial.page),
+        web.post("/ask", trial.ask),
         web.get("/handover", moving.handover),
         web.post("/handover", moving.hand_over),
         web.get("/trail", keeping.trail),

@@ -37,6 +37,7 @@ _DESK = (
     ("tickets", "tickets", "工单"),
     ("audience", "audience", "受众"),
     ("tags", "tags", "标签表"),
+    ("ask", "ask", "试问"),
 )
 # The main menu by role: page, path, word. What a role may not see is not offered; the gates
 # decide by themselves.
@@ -46,6 +47,7 @@ MENU = {
     Role.ADMIN: (
         ("today", "", "今天"),
         ("questions", "questions", "未答问题"),
+        ("ask", "ask", "试问"),
         ("tags", "tags", "标签表"),
         ("handover", "handover", "移交"),
     ),

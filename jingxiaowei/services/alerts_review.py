@@ -162,7 +162,7 @@ class AlertReviews:
             Said(
                 each.at,
                 pieces(text, screening, original),
-                _reasons(text, screening, original),
+                reasons_of(text, screening, original),
                 pictures.get(each.inbox_id),
             )
             for each, text, screening in opened
@@ -260,7 +260,8 @@ class AlertReviews:
         return _sheet(review, row, given, officer, station)
 
 
-def _reasons(text: str, screening: Screening, original: bool) -> tuple[Reason, ...]:
+def reasons_of(text: str, screening: Screening, original: bool) -> tuple[Reason, ...]:
+    """What raised and what lowered the score of a text, in this order."""
     shown = text if original else veil(text, screening)
     raised = [
         Reason(shown[s.start : s.end], STAGES.get(s.stage, "其他"), s.weight)

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from jingxiaowei.pipeline.answer.why import weigh_words
+from jingxiaowei.pipeline.answer.why import Why, weigh_words
 from jingxiaowei.pipeline.decide import Mind
 from jingxiaowei.pipeline.decision import Decision, Desk, Kind, Known
 from jingxiaowei.pipeline.dialogue import Topic
@@ -78,11 +78,18 @@ def explain(mind: Mind, text: str) -> str:
     return "\n".join(lines)
 
 
-def _because(mind: Mind, text: str, decision: Decision) -> list[str]:
-    """The words that counted, and what would have changed the outcome."""
+def why_of(mind: Mind, text: str, decision: Decision) -> Why | None:
+    """The words that counted, and what would have changed the outcome; None where the entries had
+    no say."""
     if decision.kind not in {Kind.ANSWER, Kind.CLARIFY, Kind.UNKNOWN}:
+        return None
+    return weigh_words(mind.judge, text, mind.judge.rule_text(text))
+
+
+def _because(mind: Mind, text: str, decision: Decision) -> list[str]:
+    why = why_of(mind, text, decision)
+    if why is None:
         return []
-    why = weigh_words(mind.judge, text, mind.judge.rule_text(text))
     lines = []
     if why.counted:
         words = "、".join(f"{one.word}（{one.loss:+.2f}）" for one in why.counted)

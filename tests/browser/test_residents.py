@@ -27,7 +27,7 @@ async def test_every_page(console: Console, scheme: Any, width: int) -> None:  #
         )
     page = await console.open(width, police=True, color_scheme=scheme)
     path = file_of(console.site, "shen")
-    for each in ("residents", "work", "tickets", "audience", "tags", "handover"):
+    for each in ("residents", "work", "tickets", "audience", "tags", "ask", "handover"):
         await page.goto(f"/console/{each}")
         await check(page)
     await page.goto(path)

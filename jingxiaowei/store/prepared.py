@@ -2,12 +2,14 @@
 
 A batch is handed over as a table of its own, ``given``: one ``INSERT … SELECT FROM given`` or
 ``UPDATE … FROM given`` a batch instead of a statement a row. On PostgreSQL a column is an array;
-on SQLite the rows stand in VALUES, in portions of few sizes, so that each text is parsed once.
-There it matters most: SQLite's thread gives Python's lock away with each step it takes, and has
-to win it back from a busy loop; a step a batch instead of a step a row halves its cost.
+on SQLite the rows stand in VALUES of few lengths, so that each text is parsed once; what a length
+is too long by is left empty and not read. There it matters most: SQLite's thread gives Python's
+lock away with each step it takes, and has to win it back from a busy loop; a step a batch instead
+of a step a row halves its cost.
 """
 
 import sqlite3
+from bisect import bisect_left
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from enum import Enum
@@ -22,8 +24,9 @@ from sqlalchemy.sql.elements import BindParameter
 from sqlalchemy.sql.visitors import replacement_traverse
 
 Row = dict[str, Any]
-# Rows to a statement on SQLite: halves down to one, and far below its limit of parameters.
-_PORTIONS = (128, 64, 32, 16, 8, 4, 2, 1)
+_MOMENT = len("2026-01-01 00:00:00.000000")
+# Rows that a statement has room for on SQLite, far below its limit of parameters.
+_ROOMS = (1, 2, 4, 8, 16, 32, 64, 128)
 
 
 def _for_sqlite(values: Iterable[Any]) -> list[Any]:
@@ -43,7 +46,7 @@ def _for_sqlite(values: Iterable[Any]) -> list[Any]:
 def _utc_text(value: datetime) -> str:
     if value.tzinfo is not UTC:
         value = _aware(value).astimezone(UTC)
-    return value.replace(tzinfo=None).isoformat(" ", "microseconds")
+    return value.isoformat(" ", "microseconds")[:_MOMENT]
 
 
 def _for_postgres(values: Iterable[Any]) -> list[Any]:
@@ -112,29 +115,35 @@ class Prepared:
             written: list[Any] = await visit(connection, self.run_here, rows)
             return written
         columns = [self._convert([row[name] for row in rows]) for name in self._names]
-        arrays = ", ".join(self._arrays)
-        sql = self._text(f"SELECT * FROM unnest({arrays})", 0)  # noqa: S608 - types of ours
-        result = await connection.exec_driver_sql(sql, (*self._fixed, *columns))
+        result = await connection.exec_driver_sql(self._text(0), (*self._fixed, *columns))
         return list(result) if self._returning else []
 
     def run_here(self, connection: sqlite3.Connection, rows: Sequence[Row]) -> list[Any]:
         """As :meth:`run`, in SQLite's own thread."""
         columns = [self._convert([row[name] for row in rows]) for name in self._names]
         flat = list(chain.from_iterable(zip(*columns, strict=True)))
-        written, start, width = [], 0, len(columns)
-        for size in _portions(len(rows)):
-            places = ", ".join([f"({', '.join('?' * width)})"] * size)
-            part = flat[start : start + size * width]
-            start += size * width
-            sql = self._text(f"VALUES {places}", size)
-            written += connection.execute(sql, part + self._fixed).fetchall()
+        written, width = [], len(columns)
+        for start in range(0, len(rows), _ROOMS[-1]):
+            count = min(len(rows) - start, _ROOMS[-1])
+            room = _ROOMS[bisect_left(_ROOMS, count)]
+            part = flat[start * width : (start + count) * width]
+            part += [None] * ((room - count) * width)
+            part += [count, *self._fixed]
+            written += connection.execute(self._text(room), part).fetchall()
         return written
 
-    def _text(self, source: str, size: int) -> str:
-        text = self._texts.get(size)
+    def _text(self, room: int) -> str:
+        """The statement; on SQLite with room for so many rows, and how many there are after them."""
+        text = self._texts.get(room)
         if text is None:
-            text = f"WITH given ({self._given}) AS ({source}) {self._body}"
-            self._texts[size] = text
+            if self._sqlite:
+                row = f"({', '.join('?' * len(self._names))})"
+                source = f"(VALUES {', '.join([row] * room)}) LIMIT ?"
+            else:
+                source = f"unnest({', '.join(self._arrays)})"
+            chosen = f"SELECT * FROM {source}"  # noqa: S608 - places and types of ours
+            text = f"WITH given ({self._given}) AS ({chosen}) {self._body}"
+            self._texts[room] = text
         return text
 
 
@@ -183,13 +192,6 @@ def _asked(script: Script, answers: list[list[Any]]) -> Iterator[tuple[Prepared,
             asked = script.send(answers.pop())
     except StopIteration:
         return
-
-
-def _portions(count: int) -> Iterable[int]:
-    """Sizes that add up to a count: ``200 = 128 + 64 + 8``."""
-    for size in _PORTIONS:
-        times, count = divmod(count, size)
-        yield from [size] * times
 
 
 def _inserting(

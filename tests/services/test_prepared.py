@@ -102,8 +102,8 @@ async def test_rows_to_change_are_found_by_their_key(database: Database) -> None
     async with database.write() as connection:
         for statement in (_DONE, _HEARD, _RELEASE, _FINISH, _COUNT, _HOLD):
             prepared = database.prepare(statement)
-            sql = prepared._text(f"VALUES ({', '.join('?' * len(prepared._names))})", 1)
-            values = (None,) * (len(prepared._names) + len(prepared._fixed))
+            sql = prepared._text(1)
+            values = (*[None] * len(prepared._names), 1, *prepared._fixed)
             plan = await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", values)
             steps = [row[3] for row in plan]
             table = statement.table.name  # type: ignore[attr-defined]

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from prometheus_client import Counter
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import String, bindparam, exists, select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -27,6 +27,7 @@ from jingxiaowei.store.tables import (
     RESIDENT,
     Holder,
     InboxState,
+    UTCDateTime,
 )
 
 BODY, ADDRESS = SEALED[INBOX.c.body], SEALED[IDENTITY.c.address]
@@ -40,6 +41,12 @@ _MOVE = (
     .where(KF_ACCOUNT.c.open_kfid == bindparam("account"))
     .values(cursor=bindparam("to"))
 )
+
+
+# Who was never here, and not whoever was and is one with somebody else today.
+_UNKNOWN = select(
+    bindparam("id", type_=String()), bindparam("created_at", type_=UTCDateTime())
+).where(~exists().where(IDENTITY.c.id == bindparam("id", type_=String())))
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +100,9 @@ class Inbox:
         self._bell = bell
         insert = database.insert
         self._put_resident = database.prepare(
-            insert(RESIDENT).on_conflict_do_nothing(), ("id", "created_at")
+            insert(RESIDENT)
+            .from_select(["id", "created_at"], _UNKNOWN, include_defaults=False)
+            .on_conflict_do_nothing()
         )
         self._put_identity = database.prepare(
             insert(IDENTITY).on_conflict_do_nothing(),
@@ -103,7 +112,6 @@ class Inbox:
             insert(CONVERSATION).on_conflict_do_nothing(),
             ("id",),
             {"holder": Holder.BOT, "sent_since": 0, "brief": False},
-            returning=("id",),
         )
         self._put_message = database.prepare(
             insert(INBOX).on_conflict_do_nothing(index_elements=["key"]),
@@ -211,10 +219,10 @@ class Inbox:
         identities = {a.identity["id"]: a.identity for a in arrivals}
         ordered = [identities[key] for key in sorted(identities)]
         # A conversation and its identity come and go together; most have been here before.
-        opened = {row[0] for row in (yield self._put_conversation, ordered)}
-        new = [row for row in ordered if row["id"] in opened]
-        yield self._put_resident, new
-        yield self._put_identity, new
+        (opened,) = yield self._put_conversation, ordered
+        if opened:
+            yield self._put_resident, ordered
+            yield self._put_identity, ordered
         yield self._put_message, [a.message for a in arrivals]
         yield self._move, moved
 

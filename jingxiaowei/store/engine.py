@@ -17,6 +17,7 @@ import orjson
 from sqlalchemy import (
     ARRAY,
     Insert,
+    Select,
     String,
     Table,
     Update,
@@ -38,6 +39,7 @@ from jingxiaowei.store.cipher import Cipher, new_key, wrap
 from jingxiaowei.store.claim import Claim
 from jingxiaowei.store.keys import DATA, FORMER, INDEX, NEXT, read_keys, wrap_keys
 from jingxiaowei.store.prepared import Prepared, Script, play, play_here, visit
+from jingxiaowei.store.queries import Query
 from jingxiaowei.store.tables import DATA_KEY
 
 _PRAGMAS = (
@@ -50,6 +52,7 @@ _PRAGMAS = (
     # Under load the same pages change in every group: copied back once in 32 MB, not in 4.
     "PRAGMA wal_autocheckpoint=8000",
 )
+_WRITING, _READING = "BEGIN IMMEDIATE", "BEGIN"
 _STATEMENTS = 256  # kept parsed: the prepared ones have a text for each of a few lengths
 # Any number, the same in every process: who leases work holds this lock for the moment it takes.
 _LEASE_LOCK = 0x6A7877
@@ -92,8 +95,8 @@ class Database:
                 self.url, pool_size=1, max_overflow=0, connect_args=kept
             )
             self.readers = create_async_engine(self.url, pool_size=4, max_overflow=4)
-            _configure_sqlite(self.engine, "BEGIN IMMEDIATE")
-            _configure_sqlite(self.readers, "BEGIN")
+            _configure_sqlite(self.engine, _WRITING)
+            _configure_sqlite(self.readers, _READING)
         else:
             self.engine = create_async_engine(
                 self.url, pool_size=8, max_overflow=8, pool_pre_ping=True
@@ -156,22 +159,29 @@ class Database:
         script: Script,
         first: Step | None = None,
         last: Step | None = None,
-    ) -> None:
-        """A script of prepared statements as one transaction, the cheapest way to write.
+    ) -> Any:
+        """A script as one transaction, the cheapest way to write; what the script returns.
 
         Args:
             first, last: what else PostgreSQL is told in the transaction.
         """
         if self.sqlite:
             async with self.engine.connect() as connection:
-                await visit(connection, play_here, script)
-            return
+                return await visit(connection, play_here, _WRITING, script)
         async with self.write() as connection:
             if first is not None:
                 await first(connection)
-            await play(connection, script)
+            result = await play(connection, script)
             if last is not None:
                 await last(connection)
+            return result
+
+    async def read_rows(self, script: Script) -> Any:
+        """A script that only asks; what it returns."""
+        async with self.read() as connection:
+            if self.sqlite:
+                return await visit(connection, play_here, _READING, script)
+            return await play(connection, script)
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
@@ -239,10 +249,13 @@ class Database:
         statement: Insert | Update,
         columns: Sequence[str] = (),
         fixed: dict[str, Any] | None = None,
-        returning: Sequence[str] = (),
     ) -> Prepared:
         """A statement for many rows, compiled once, as :class:`.Prepared` says."""
-        return Prepared(statement, self.engine.dialect, columns, fixed, returning)
+        return Prepared(statement, self.engine.dialect, columns, fixed)
+
+    def query(self, statement: Select[Any]) -> Query:
+        """A question that is asked often, compiled once, as :class:`.Query` says."""
+        return Query(statement, self.engine.dialect)
 
     def claim(self) -> None:
         """Be the one process that serves an SQLite file, until it is closed; PostgreSQL is served

@@ -23,7 +23,6 @@ from sqlalchemy import (
     Update,
     any_,
     bindparam,
-    event,
     func,
     select,
     text,
@@ -31,7 +30,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from jingxiaowei.errors import StoreError
 from jingxiaowei.store import migrations
@@ -40,20 +39,9 @@ from jingxiaowei.store.claim import Claim
 from jingxiaowei.store.keys import DATA, FORMER, INDEX, NEXT, read_keys, wrap_keys
 from jingxiaowei.store.prepared import Prepared, Script, play, play_here, visit
 from jingxiaowei.store.queries import Query
+from jingxiaowei.store.sqlite import READING, WRITING, make_engine
 from jingxiaowei.store.tables import DATA_KEY
 
-_PRAGMAS = (
-    "PRAGMA journal_mode=WAL",
-    "PRAGMA synchronous=FULL",
-    "PRAGMA foreign_keys=ON",
-    "PRAGMA busy_timeout=15000",
-    "PRAGMA secure_delete=ON",
-    "PRAGMA cache_size=-32000",
-    # Under load the same pages change in every group: copied back once in 32 MB, not in 4.
-    "PRAGMA wal_autocheckpoint=8000",
-)
-_WRITING, _READING = "BEGIN IMMEDIATE", "BEGIN"
-_STATEMENTS = 256  # kept parsed: the prepared ones have a text for each of a few lengths
 # Any number, the same in every process: who leases work holds this lock for the moment it takes.
 _LEASE_LOCK = 0x6A7877
 _ALERT_LOCK = 0x6A7878
@@ -67,20 +55,6 @@ Step = Callable[[AsyncConnection], Awaitable[object]]
 Finish = Callable[[AsyncConnection, Sequence[Any]], Awaitable[object]]
 
 
-def _configure_sqlite(engine: AsyncEngine, begin: str) -> None:
-    @event.listens_for(engine.sync_engine, "connect")
-    def connect(connection: Any, _record: Any) -> None:
-        connection.isolation_level = None  # transactions are ours, below
-        cursor = connection.cursor()
-        for pragma in _PRAGMAS:
-            cursor.execute(pragma)
-        cursor.close()
-
-    @event.listens_for(engine.sync_engine, "begin")
-    def start(connection: Any) -> None:
-        connection.exec_driver_sql(begin)
-
-
 class Database:
     """Connections, transactions and the cipher."""
 
@@ -90,13 +64,8 @@ class Database:
         if self.sqlite:
             with _in_one_sentence():
                 _file(self.url).parent.mkdir(parents=True, exist_ok=True)
-            kept = {"cached_statements": _STATEMENTS}
-            self.engine = create_async_engine(
-                self.url, pool_size=1, max_overflow=0, connect_args=kept
-            )
-            self.readers = create_async_engine(self.url, pool_size=4, max_overflow=4)
-            _configure_sqlite(self.engine, _WRITING)
-            _configure_sqlite(self.readers, _READING)
+            self.engine = make_engine(self.url, WRITING, pool_size=1, max_overflow=0)
+            self.readers = make_engine(self.url, READING, pool_size=4, max_overflow=4)
         else:
             self.engine = create_async_engine(
                 self.url, pool_size=8, max_overflow=8, pool_pre_ping=True
@@ -167,7 +136,7 @@ class Database:
         """
         if self.sqlite:
             async with self.engine.connect() as connection:
-                return await visit(connection, play_here, _WRITING, script)
+                return await visit(connection, play_here, WRITING, script)
         async with self.write() as connection:
             if first is not None:
                 await first(connection)
@@ -180,7 +149,7 @@ class Database:
         """A script that only asks; what it returns."""
         async with self.read() as connection:
             if self.sqlite:
-                return await visit(connection, play_here, _READING, script)
+                return await visit(connection, play_here, READING, script)
             return await play(connection, script)
 
     @asynccontextmanager

@@ -161,13 +161,20 @@ async def visit(connection: AsyncConnection, work: Callable[..., Any], *argument
     """Run ``work(connection, *arguments)`` in the thread of an SQLite connection: one way there and
     back for many statements, where each call of the driver is one.
     """
-    driver: Any = (await connection.get_raw_connection()).driver_connection
+    driver = (await connection.get_raw_connection()).driver_connection
+    return await in_thread_of(driver, connection.dialect, work, *arguments)
+
+
+async def in_thread_of(
+    driver: Any, dialect: Dialect, work: Callable[..., Any], *arguments: Any
+) -> Any:
+    """As :func:`visit`, by the driver's own connection."""
     try:
         return await driver._execute(work, driver._conn, *arguments)
     except sqlite3.Error as error:
         # As SQLAlchemy tells of it, and without what the rows hold.
         raise DBAPIError.instance(
-            work.__name__, None, error, sqlite3.Error, dialect=connection.dialect
+            work.__name__, None, error, sqlite3.Error, dialect=dialect
         ) from error
 
 

@@ -119,7 +119,7 @@ class Inbox:
             {"state": InboxState.NEW, "decided": "", "recalled": False},
         )
         self._move = database.prepare(_MOVE)
-        self._group: GroupCommit[Arrival] = GroupCommit(self._write)
+        self._group: GroupCommit[Incoming] = GroupCommit(self._take)
         self._notices: GroupCommit[tuple[str, str]] = GroupCommit(self._flush_notices)
         self._received = {channel: RECEIVED.labels(channel) for channel in Channel}
 
@@ -132,19 +132,18 @@ class Inbox:
         if not batch:
             return
         try:
-            await self._group.add([self._arrival(message) for message in batch])
+            await self._group.add(batch)
         except (SQLAlchemyError, OSError) as error:
             raise StoreError(f"the inbox did not take a message: {type(error).__name__}") from error
         self._bell.ring(Stage.INBOX)
 
     async def receive_page(self, open_kfid: str, cursor: str, messages: Sequence[Incoming]) -> None:
         """Store a pulled page and how far it reaches, both or neither."""
-        arrivals = [self._arrival(message) for message in messages]
         try:
-            await self._write(arrivals, [{"account": open_kfid, "to": cursor}])
+            await self._take(messages, [{"account": open_kfid, "to": cursor}])
         except (SQLAlchemyError, OSError) as error:
             raise StoreError(f"the inbox did not take a page: {type(error).__name__}") from error
-        if arrivals:
+        if messages:
             self._bell.ring(Stage.INBOX)
 
     async def note_account(self, open_kfid: str, token: str) -> None:
@@ -181,9 +180,8 @@ class Inbox:
             )
             return [KfAccount(*row) for row in rows]
 
-    def _arrival(self, message: Incoming) -> Arrival:
+    def _arrival(self, message: Incoming, now: datetime, ready: datetime) -> Arrival:
         cipher = self._database.cipher
-        now = datetime.now(UTC)
         identity = conversation_id(cipher, message.channel, message.account, message.sender)
         return Arrival(
             {
@@ -201,18 +199,23 @@ class Inbox:
                 "body": cipher.seal_json(BODY, to_body(message)),
                 "sent_at": message.sent_at,
                 "received_at": now,
-                "ready_at": now + timedelta(seconds=message.settle),
+                "ready_at": ready,
             },
         )
 
-    async def _write(self, arrivals: list[Arrival], moved: Sequence[Row] = ()) -> None:
+    async def _take(self, messages: Sequence[Incoming], moved: Sequence[Row] = ()) -> None:
+        # All of a group at once: its code stays at hand, and its moments are few.
+        now = datetime.now(UTC)
+        ready = {s: now + timedelta(seconds=s) for s in {message.settle for message in messages}}
+        arrivals = [self._arrival(message, now, ready[message.settle]) for message in messages]
+
         async def announce(connection: AsyncConnection) -> None:
             if arrivals:
                 await self._bell.announce(connection, Stage.INBOX)
 
         await self._database.write_rows(self._script(arrivals, moved), last=announce)
-        for channel, count in Counts(a.identity["channel"] for a in arrivals).items():
-            self._received[Channel(channel)].inc(count)
+        for channel, count in Counts(message.channel for message in messages).items():
+            self._received[channel].inc(count)
 
     def _script(self, arrivals: list[Arrival], moved: Sequence[Row]) -> Script:
         # In one order everywhere: two processes with the same residents must not deadlock.

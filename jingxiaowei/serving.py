@@ -15,7 +15,7 @@ import uvloop
 from aiohttp import web
 
 from jingxiaowei.app import House, make_app, open_house
-from jingxiaowei.channels.refusals import refusals_in_a_line
+from jingxiaowei.channels.unreadable import refusals_in_a_line
 from jingxiaowei.channels.wecom import callback
 from jingxiaowei.errors import SettingsError
 from jingxiaowei.services import alerts_samples, files_samples

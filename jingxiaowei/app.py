@@ -145,15 +145,20 @@ async def _keep_running(name: str, work: Callable[[], Awaitable[None]]) -> None:
 
 
 @contextlib.asynccontextmanager
-async def open_house(settings: Settings, upgrade: bool | None = None) -> AsyncIterator[House]:
+async def open_house(
+    settings: Settings, upgrade: bool | None = None, serves: bool = False
+) -> AsyncIterator[House]:
     """Wire a process and open its database; nothing runs by itself yet.
 
     Args:
         upgrade: apply missing migrations first; by default in demo mode only.
+        serves: be the one process that serves an SQLite file.
     """
     database = Database(settings.database_url)
     timeout = aiohttp.ClientTimeout(total=15, connect=5)
     try:
+        if serves:
+            database.claim()
         if settings.demo if upgrade is None else upgrade:
             await database.upgrade()
         await database.open(

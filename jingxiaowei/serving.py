@@ -15,6 +15,7 @@ import uvloop
 from aiohttp import web
 
 from jingxiaowei.app import House, make_app, open_house
+from jingxiaowei.channels.unreadable import refusals_in_a_line
 from jingxiaowei.channels.wecom import callback
 from jingxiaowei.errors import SettingsError
 from jingxiaowei.services import alerts_samples, files_samples
@@ -25,7 +26,7 @@ from jingxiaowei.settings import Settings
 @contextlib.asynccontextmanager
 async def running(settings: Settings) -> AsyncIterator[tuple[House, str]]:
     """The whole product, serving; the address it listens on."""
-    async with open_house(settings) as house:
+    async with open_house(settings, serves=True) as house:
         await asyncio.to_thread(house.content.load)
         # The content lives as long as the process: no collection need look through it again.
         gc.freeze()
@@ -33,7 +34,9 @@ async def running(settings: Settings) -> AsyncIterator[tuple[House, str]]:
         house.start_workers()
         if settings.demo:
             await _seed(house)
-        runner = web.AppRunner(make_app(house), access_log=None, shutdown_timeout=5)
+        runner = web.AppRunner(
+            make_app(house), access_log=None, logger=refusals_in_a_line(), shutdown_timeout=5
+        )
         await runner.setup()
         try:
             site = web.TCPSite(runner, settings.host, settings.port)

@@ -60,7 +60,7 @@ class Frozen(BaseModel):
     """A value of a content file."""
 
     # Further fields are kept and warned of by the checker: a misspelt name must not pass unseen.
-    model_config = ConfigDict(frozen=True, extra="allow")
+    model_config = ConfigDict(frozen=True, extra="allow", defer_build=True)
 
 
 class Concepts(Frozen):

@@ -15,7 +15,7 @@ Word = Annotated[
 
 class _Frozen(BaseModel):
     # Further fields are kept and warned of: a misspelt name must not pass unseen.
-    model_config = ConfigDict(frozen=True, extra="allow")
+    model_config = ConfigDict(frozen=True, extra="allow", defer_build=True)
 
 
 class RightWords(_Frozen):

@@ -81,7 +81,7 @@ class Clue(StrEnum):
 
 class _Frozen(BaseModel):
     # Further fields are kept and warned of by the checker: a misspelt name must not pass unseen.
-    model_config = ConfigDict(frozen=True, extra="allow")
+    model_config = ConfigDict(frozen=True, extra="allow", defer_build=True)
 
 
 class Rule(_Frozen):

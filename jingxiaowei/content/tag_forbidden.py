@@ -25,7 +25,7 @@ class ForbiddenKind(BaseModel):
         spared: what looks or sounds like one of the words and is something else.
     """
 
-    model_config = ConfigDict(frozen=True, extra="allow")
+    model_config = ConfigDict(frozen=True, extra="allow", defer_build=True)
 
     id: TagSlug
     name: Words
@@ -42,7 +42,7 @@ class Forbidden(BaseModel):
         denials: words behind which a definition may name a forbidden thing: 不记病情.
     """
 
-    model_config = ConfigDict(frozen=True, extra="allow")
+    model_config = ConfigDict(frozen=True, extra="allow", defer_build=True)
 
     denials: tuple[Said, ...] = ()
     kinds: tuple[ForbiddenKind, ...] = ()

@@ -53,7 +53,7 @@ class Whose(StrEnum):
 
 class _Frozen(BaseModel):
     # Further fields are kept and warned of: a misspelt name must not pass unseen.
-    model_config = ConfigDict(frozen=True, extra="allow")
+    model_config = ConfigDict(frozen=True, extra="allow", defer_build=True)
 
 
 class TagCases(_Frozen):

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from prometheus_client import Counter
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import String, bindparam, exists, select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -27,6 +27,7 @@ from jingxiaowei.store.tables import (
     RESIDENT,
     Holder,
     InboxState,
+    UTCDateTime,
 )
 
 BODY, ADDRESS = SEALED[INBOX.c.body], SEALED[IDENTITY.c.address]
@@ -40,6 +41,12 @@ _MOVE = (
     .where(KF_ACCOUNT.c.open_kfid == bindparam("account"))
     .values(cursor=bindparam("to"))
 )
+
+
+# Who was never here, and not whoever was and is one with somebody else today.
+_UNKNOWN = select(
+    bindparam("id", type_=String()), bindparam("created_at", type_=UTCDateTime())
+).where(~exists().where(IDENTITY.c.id == bindparam("id", type_=String())))
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +100,9 @@ class Inbox:
         self._bell = bell
         insert = database.insert
         self._put_resident = database.prepare(
-            insert(RESIDENT).on_conflict_do_nothing(), ("id", "created_at")
+            insert(RESIDENT)
+            .from_select(["id", "created_at"], _UNKNOWN, include_defaults=False)
+            .on_conflict_do_nothing()
         )
         self._put_identity = database.prepare(
             insert(IDENTITY).on_conflict_do_nothing(),
@@ -103,7 +112,6 @@ class Inbox:
             insert(CONVERSATION).on_conflict_do_nothing(),
             ("id",),
             {"holder": Holder.BOT, "sent_since": 0, "brief": False},
-            returning=("id",),
         )
         self._put_message = database.prepare(
             insert(INBOX).on_conflict_do_nothing(index_elements=["key"]),
@@ -111,7 +119,7 @@ class Inbox:
             {"state": InboxState.NEW, "decided": "", "recalled": False},
         )
         self._move = database.prepare(_MOVE)
-        self._group: GroupCommit[Arrival] = GroupCommit(self._write)
+        self._group: GroupCommit[Incoming] = GroupCommit(self._take)
         self._notices: GroupCommit[tuple[str, str]] = GroupCommit(self._flush_notices)
         self._received = {channel: RECEIVED.labels(channel) for channel in Channel}
 
@@ -124,19 +132,18 @@ class Inbox:
         if not batch:
             return
         try:
-            await self._group.add([self._arrival(message) for message in batch])
+            await self._group.add(batch)
         except (SQLAlchemyError, OSError) as error:
             raise StoreError(f"the inbox did not take a message: {type(error).__name__}") from error
         self._bell.ring(Stage.INBOX)
 
     async def receive_page(self, open_kfid: str, cursor: str, messages: Sequence[Incoming]) -> None:
         """Store a pulled page and how far it reaches, both or neither."""
-        arrivals = [self._arrival(message) for message in messages]
         try:
-            await self._write(arrivals, [{"account": open_kfid, "to": cursor}])
+            await self._take(messages, [{"account": open_kfid, "to": cursor}])
         except (SQLAlchemyError, OSError) as error:
             raise StoreError(f"the inbox did not take a page: {type(error).__name__}") from error
-        if arrivals:
+        if messages:
             self._bell.ring(Stage.INBOX)
 
     async def note_account(self, open_kfid: str, token: str) -> None:
@@ -173,9 +180,8 @@ class Inbox:
             )
             return [KfAccount(*row) for row in rows]
 
-    def _arrival(self, message: Incoming) -> Arrival:
+    def _arrival(self, message: Incoming, now: datetime, ready: datetime) -> Arrival:
         cipher = self._database.cipher
-        now = datetime.now(UTC)
         identity = conversation_id(cipher, message.channel, message.account, message.sender)
         return Arrival(
             {
@@ -193,28 +199,33 @@ class Inbox:
                 "body": cipher.seal_json(BODY, to_body(message)),
                 "sent_at": message.sent_at,
                 "received_at": now,
-                "ready_at": now + timedelta(seconds=message.settle),
+                "ready_at": ready,
             },
         )
 
-    async def _write(self, arrivals: list[Arrival], moved: Sequence[Row] = ()) -> None:
+    async def _take(self, messages: Sequence[Incoming], moved: Sequence[Row] = ()) -> None:
+        # All of a group at once: its code stays at hand, and its moments are few.
+        now = datetime.now(UTC)
+        ready = {s: now + timedelta(seconds=s) for s in {message.settle for message in messages}}
+        arrivals = [self._arrival(message, now, ready[message.settle]) for message in messages]
+
         async def announce(connection: AsyncConnection) -> None:
             if arrivals:
                 await self._bell.announce(connection, Stage.INBOX)
 
         await self._database.write_rows(self._script(arrivals, moved), last=announce)
-        for channel, count in Counts(a.identity["channel"] for a in arrivals).items():
-            self._received[Channel(channel)].inc(count)
+        for channel, count in Counts(message.channel for message in messages).items():
+            self._received[channel].inc(count)
 
     def _script(self, arrivals: list[Arrival], moved: Sequence[Row]) -> Script:
         # In one order everywhere: two processes with the same residents must not deadlock.
         identities = {a.identity["id"]: a.identity for a in arrivals}
         ordered = [identities[key] for key in sorted(identities)]
         # A conversation and its identity come and go together; most have been here before.
-        opened = {row[0] for row in (yield self._put_conversation, ordered)}
-        new = [row for row in ordered if row["id"] in opened]
-        yield self._put_resident, new
-        yield self._put_identity, new
+        (opened,) = yield self._put_conversation, ordered
+        if opened:
+            yield self._put_resident, ordered
+            yield self._put_identity, ordered
         yield self._put_message, [a.message for a in arrivals]
         yield self._move, moved
 

@@ -51,6 +51,9 @@ def kept_library(settings: Settings, today: date, read: Read = load_library) -> 
             _write(path, key, library)
         except OSError as error:
             log.warning("the content is not kept for the next start: %s", error.strerror)
+        else:
+            # As the next start will have it: its arrays mapped, and nothing left of the reading.
+            library = _read(path, key) or library
     return library
 
 

@@ -5,12 +5,12 @@ is answered once. A lease that ends gives them to the next worker.
 """
 
 from collections import defaultdict
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Integer, bindparam, func, select, update
 
 from jingxiaowei.pipeline.decision import Need
 from jingxiaowei.pipeline.dialogue import Topic
@@ -19,6 +19,7 @@ from jingxiaowei.pipeline.screen.values import ScamType, Stage, Trace, Transfer
 from jingxiaowei.services.inbox import ADDRESS, from_row, message_key
 from jingxiaowei.store.cipher import Cipher
 from jingxiaowei.store.engine import Database
+from jingxiaowei.store.prepared import Script, play
 from jingxiaowei.store.sealed import SEALED
 from jingxiaowei.store.tables import (
     CONVERSATION,
@@ -60,7 +61,25 @@ _CODES = select(TICKET.c.conversation_id, TICKET.c.code).where(
     TICKET.c.state != TicketState.CLOSED, TICKET.c.need == Need.HUMAN.value
 )
 _SPOKEN_TO = select(OUTBOX.c.conversation_id).where(
-    OUTBOX.c.state.in_((OutboxState.PENDING, OutboxState.SENT))
+    (OUTBOX.c.state == OutboxState.PENDING) | (OUTBOX.c.state == OutboxState.SENT)
+)
+
+# A window of the oldest ready messages: the cost doesn't grow with what waits behind.
+_READY = (
+    select(INBOX.c.conversation_id)
+    .join(CONVERSATION, CONVERSATION.c.id == INBOX.c.conversation_id)
+    .where(IS_NEW, INBOX.c.ready_at <= bindparam("now"))
+    .where(
+        (CONVERSATION.c.leased_until.is_(None)) | (CONVERSATION.c.leased_until < bindparam("now"))
+    )
+    .order_by(INBOX.c.id)
+    .limit(bindparam("limit", type_=Integer()))
+)
+_SOONEST = select(func.min(INBOX.c.ready_at).label("ready_at")).where(IS_NEW)
+_MARK = (
+    update(CONVERSATION)
+    .where(CONVERSATION.c.id == bindparam("conversation"))
+    .values(leased_by=bindparam("worker"), leased_until=bindparam("until"))
 )
 
 
@@ -89,79 +108,85 @@ class Thread:
         return message.message_id in self.recalled_keys
 
 
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """Rows of conversations with ready messages."""
+
+    ids: Sequence[str] = ()  # oldest first
+    places: Mapping[str, Any] = field(default_factory=dict)
+    waiting: Mapping[str, list[Any]] = field(default_factory=dict)
+    codes: Mapping[str, str] = field(default_factory=dict)  # tickets that wait for a human
+    untold: Set[str] = frozenset()
+
+
 class Leases:
     """Takes work for :class:`jingxiaowei.services.turn.Turn`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        among = database.among
-        self._places = _PLACES.where(among(CONVERSATION.c.id, "ids"))
-        self._waiting = _WAITING.where(among(INBOX.c.conversation_id, "ids"))
-        self._codes = _CODES.where(among(TICKET.c.conversation_id, "ids"))
-        self._spoken_to = _SPOKEN_TO.where(among(OUTBOX.c.conversation_id, "ids"))
+        among, query = database.among, database.query
+        self._ready = query(_READY)
+        self._places = query(_PLACES.where(among(CONVERSATION.c.id, "ids")))
+        self._waiting = query(_WAITING.where(among(INBOX.c.conversation_id, "ids")))
+        self._codes = query(_CODES.where(among(TICKET.c.conversation_id, "ids")))
+        self._spoken_to = query(_SPOKEN_TO.where(among(OUTBOX.c.conversation_id, "ids")))
+        self._soonest = query(_SOONEST)
+        self._mark = database.prepare(_MARK)
 
     async def take(self, worker: str, limit: int, seconds: float) -> list[Thread]:
         """Take up to ``limit`` conversations that have a ready message, oldest first."""
-        now = datetime.now(UTC)
-        # A window of the oldest ready messages: the cost doesn't grow with what waits behind.
-        ready = (
-            select(INBOX.c.conversation_id)
-            .join(CONVERSATION, CONVERSATION.c.id == INBOX.c.conversation_id)
-            .where(IS_NEW, INBOX.c.ready_at <= now)
-            .where((CONVERSATION.c.leased_until.is_(None)) | (CONVERSATION.c.leased_until < now))
-            .order_by(INBOX.c.id)
-            .limit(limit)
-        )
-        async with self._database.read() as connection:
-            ids = await self._oldest(connection, ready)
-            if not ids:
+        database, now = self._database, datetime.now(UTC)
+        if database.sqlite:
+            # One process serves an SQLite file, so nobody competes: reading is enough. Should
+            # somebody be faster all the same, the commit takes only what is still new.
+            return self._threads(await database.read_rows(self._finding(now, limit)))
+        async with database.read() as connection:
+            if not await play(connection, self._oldest(now, limit)):
                 return []  # the usual case of an idle moment costs no write
-            if self._database.sqlite:
-                # One process serves an SQLite file, so nobody competes: reading is enough. Should
-                # a second one be started all the same, the commit takes only what is still new.
-                return await self._threads(connection, ids)
-        async with self._database.write() as connection:
-            await self._database.lock_leases(connection)
-            ids = await self._oldest(connection, ready)
-            if not ids:
-                return []
-            await connection.execute(
-                update(CONVERSATION)
-                .where(CONVERSATION.c.id.in_(ids))
-                .values(leased_by=worker, leased_until=now + timedelta(seconds=seconds))
-            )
-            return await self._threads(connection, ids)
+        mark = {"worker": worker, "until": now + timedelta(seconds=seconds)}
+        finding = self._finding(now, limit, mark)
+        return self._threads(await database.write_rows(finding, database.lock_leases))
 
-    async def _oldest(self, connection: AsyncConnection, ready: Any) -> list[str]:
+    def _oldest(self, now: datetime, limit: int) -> Script:
         """The conversations of the window, oldest first, each once."""
-        rows = await connection.execute(ready)
+        rows = yield self._ready, {"now": now, "limit": limit}
         return list(dict.fromkeys(row.conversation_id for row in rows))
+
+    def _finding(self, now: datetime, limit: int, mark: dict[str, Any] | None = None) -> Script:
+        """What is ready, marked as taken if there is a mark."""
+        ids = yield from self._oldest(now, limit)
+        if not ids:
+            return _Found()
+        listed = {"ids": self._database.listed(ids)}
+        if mark is not None:
+            yield self._mark, [mark | {"conversation": id_} for id_ in ids]
+        places = {row.id: row for row in (yield self._places, listed)}
+        waiting = defaultdict(list)
+        for row in (yield self._waiting, listed):
+            waiting[row.conversation_id].append(row)
+        codes = {row.conversation_id: row.code for row in (yield self._codes, listed)}
+        # Of those who have not said anything before, whom the welcome has reached.
+        new = [id_ for id_ in ids if places[id_].heard_at is None]
+        told = set()
+        if new:
+            rows = yield self._spoken_to, {"ids": self._database.listed(new)}
+            told = {row.conversation_id for row in rows}
+        return _Found(ids, places, waiting, codes, set(new) - told)
 
     async def next_ready(self) -> float:
         """Seconds until something is worth looking at: a burst that settles, or the slow poll."""
         async with self._database.read() as connection:
-            query = select(func.min(INBOX.c.ready_at)).where(IS_NEW)
-            soonest: datetime | None = (await connection.execute(query)).scalar()
+            soonest: datetime | None = (await self._soonest.run(connection, {}))[0].ready_at
         if soonest is None:
             return 5.0
         # A leased conversation's messages look ready but are not ours: never spin on them.
         return min(5.0, max(0.05, (soonest - datetime.now(UTC)).total_seconds()))
 
-    async def _threads(self, connection: AsyncConnection, ids: list[str]) -> list[Thread]:
+    def _threads(self, found: _Found) -> list[Thread]:
         cipher = self._database.cipher
-        listed = {"ids": self._database.listed(ids)}
-        known = {row.id: row for row in await connection.execute(self._places, listed)}
-        waiting = defaultdict(list)
-        for row in await connection.execute(self._waiting, listed):
-            waiting[row.conversation_id].append(row)
-        # The tickets that wait for a human.
-        open_tickets = await connection.execute(self._codes, listed)
-        codes = {row.conversation_id: row.code for row in open_tickets}
-        new = [key for key in ids if known[key].heard_at is None]
-        untold = set(new) - await self._told(connection, new) if new else set()
         threads = []
-        for key in ids:
-            place, rows = known[key], waiting[key]
+        for key in found.ids:
+            place, rows = found.places[key], found.waiting[key]
             channel, address = Channel(place.channel), cipher.open(ADDRESS, place.address)
             messages = tuple(from_row(r, cipher, channel, place.account, address) for r in rows)
             taken_back = {r.key for r in rows if r.recalled} | {
@@ -178,22 +203,17 @@ class Leases:
                     place.resident_id,
                     place.holder,
                     place.held_at,
-                    codes.get(key, ""),
+                    found.codes.get(key, ""),
                     self._topic(place),
                     place.brief,
                     self._traces(place),
                     messages,
                     tuple(r.id for r in rows),
                     frozenset(taken_back),
-                    key in untold,
+                    key in found.untold,
                 )
             )
         return threads
-
-    async def _told(self, connection: AsyncConnection, ids: list[str]) -> set[str]:
-        """Of those who have not said anything before, whom the welcome has reached."""
-        listed = {"ids": self._database.listed(ids)}
-        return set((await connection.execute(self._spoken_to, listed)).scalars())
 
     def _topic(self, place: Any) -> Topic | None:
         """What the conversation was about a moment ago."""

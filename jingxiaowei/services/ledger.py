@@ -27,6 +27,7 @@ from jingxiaowei.services.scopes import areas_of
 from jingxiaowei.services.suggestions import Suggestions
 from jingxiaowei.services.tagging_rows import lock
 from jingxiaowei.store.engine import Database
+from jingxiaowei.store.prepared import Script, play
 from jingxiaowei.store.tables import (
     AREA,
     CONVERSATION,
@@ -88,9 +89,9 @@ class Ledger:
             .order_by(CONVERSATION.c.id)
             .with_for_update()
         )
-        self._new = select(INBOX.c.id).where(
-            database.among(INBOX.c.id, "ids"), INBOX.c.state == InboxState.NEW
-        )
+        new = database.among(INBOX.c.id, "ids"), INBOX.c.state == InboxState.NEW
+        self._new = select(INBOX.c.id).where(*new)
+        self._how_many_new = database.query(select(func.count().label("new")).where(*new))
 
     async def commit(self, worker: str, effects: Sequence[Effects]) -> None:
         """Write a batch. A thread whose lease was lost meanwhile is left to its new holder."""
@@ -144,15 +145,15 @@ class Ledger:
             held = await connection.execute(self._ours, {"keys": keys, "worker": worker})
             mine = set(held.scalars())
             effects = [e for e in effects if e.thread.conversation_id in mine]
-        rows = await connection.execute(
-            self._new, {"ids": listed(e.thread.row_ids[0] for e in effects)}
-        )
-        new = set(rows.scalars())
+        firsts = {"ids": listed(e.thread.row_ids[0] for e in effects)}
+        (count,) = await self._how_many_new.run(connection, firsts)
+        if count.new == len(effects):
+            return list(effects)  # nearly always
+        new = set((await connection.execute(self._new, firsts)).scalars())
         return [e for e in effects if e.thread.row_ids[0] in new]
 
     async def _write(self, connection: AsyncConnection, rows: Gathering) -> None:
         insert = self._database.insert
-        await self._put_outbox.run(connection, rows.outbox)
         if rows.tickets:
             await self._open_tickets(connection, rows)
         if rows.media:
@@ -168,12 +169,17 @@ class Ledger:
                 asked.on_conflict_do_update(index_elements=["key"], set_=again),
                 [rows.questions[key] for key in sorted(rows.questions)],
             )
-        await self._done.run(connection, rows.done)
-        await self._heard.run(connection, rows.heard)
-        await self._released.run(connection, rows.released)
-        await self._held.run(connection, rows.holders)
-        await self._briefed.run(connection, rows.briefs)
-        await self._traced.run(connection, rows.traces)
+        await play(connection, self._script(rows))
+
+    def _script(self, rows: Gathering) -> Script:
+        """What nearly every message leaves behind."""
+        yield self._put_outbox, rows.outbox
+        yield self._done, rows.done
+        yield self._heard, rows.heard
+        yield self._released, rows.released
+        yield self._held, rows.holders
+        yield self._briefed, rows.briefs
+        yield self._traced, rows.traces
 
     async def _open_tickets(self, connection: AsyncConnection, rows: Gathering) -> None:
         """In the resident's area where one is known; of emergencies, officers are told."""

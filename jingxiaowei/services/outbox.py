@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 from prometheus_client import Counter
-from sqlalchemy import bindparam, case, func, select, update
+from sqlalchemy import Integer, bindparam, case, func, select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -97,10 +97,11 @@ class Outbox:
         self._senders = senders
         self._name = secrets.token_hex(8)
         self._finish, self._count, self._hold = map(database.prepare, (_FINISH, _COUNT, _HOLD))
-        among = database.among
-        self._next_of = _NEXT_OF.where(among(OUTBOX.c.conversation_id, "keys"))
-        self._take = _TAKE.where(among(OUTBOX.c.id, "ids"))
-        self._taken = _TAKEN.where(among(OUTBOX.c.id, "ids"))
+        among, query = database.among, database.query
+        self._ready, self._soonest = query(_READY), query(_SOONEST)
+        self._next_of = query(_NEXT_OF.where(among(OUTBOX.c.conversation_id, "keys")))
+        self._take = database.prepare(_TAKE)
+        self._taken = query(_TAKEN.where(among(OUTBOX.c.id, "ids")))
         self._locked = _LOCKED.where(among(CONVERSATION.c.id, "keys"))
         self._under_way: set[asyncio.Task[None]] = set()
         self._room = asyncio.Event()
@@ -160,64 +161,44 @@ class Outbox:
         self._room.set()
 
     async def _lease(self, limit: int) -> list[Parcel]:
-        now = datetime.now(UTC)
-        async with self._database.read() as connection:
-            if not await self._due(connection, now, 1):
-                return []
-        async with self._database.write() as connection:
-            await self._database.lock_leases(connection)
-            ids = await self._due(connection, now, limit)
-            if not ids:
-                return []
-            until = now + timedelta(seconds=LEASE_SECONDS)
-            listed = {"ids": self._database.listed(ids)}
-            await connection.execute(self._take, listed | {"by": self._name, "until": until})
-            rows = await connection.execute(self._taken, listed)
-            parcels = [self._parcel(row) for row in rows]
-            if lost := set(ids) - {parcel.id for parcel in parcels}:
-                # Without an identity there is no address: it ends here, and visibly.
-                await connection.execute(
-                    update(OUTBOX)
-                    .where(OUTBOX.c.id.in_(lost))
-                    .values(
-                        state=OutboxState.REFUSED,
-                        reason="the resident is not known",
-                        finished_at=now,
-                        leased_by=None,
-                        leased_until=None,
-                    )
-                )
-            return parcels
+        database, now = self._database, datetime.now(UTC)
+        if not database.sqlite and not await database.read_rows(self._due(now, 1)):
+            return []  # an idle moment costs the other processes no waiting
+        rows = await database.write_rows(self._leasing(now, limit), database.lock_leases)
+        return [self._parcel(row) for row in rows]
 
-    async def _due(self, connection: AsyncConnection, now: datetime, limit: int) -> list[int]:
+    def _leasing(self, now: datetime, limit: int) -> Script:
+        """Rows marked as ours, as they are then."""
+        ids = yield from self._due(now, limit)
+        if not ids:
+            return []
+        mark = {"by": self._name, "until": now + timedelta(seconds=LEASE_SECONDS)}
+        yield self._take, [mark | {"row": id_} for id_ in ids]
+        rows = yield self._taken, {"ids": self._database.listed(ids)}
+        if lost := set(ids) - {row.id for row in rows}:
+            # Without an identity there is no address: it ends here, and visibly.
+            end = {"to": OutboxState.REFUSED, "why": "the resident is not known"}
+            yield self._finish, [end | {"row": id_, "at": now, "due": now} for id_ in lost]
+        return rows
+
+    def _due(self, now: datetime, limit: int) -> Script:
         """Rows to send now: the urgent first, then the oldest, and of each conversation only the
         first that waits, so that order is kept, whoever sends and whatever is being retried.
 
         A row that is being retried holds up its own conversation only, and no emergency.
         """
-        free = (OUTBOX.c.leased_until.is_(None)) | (OUTBOX.c.leased_until < now)
-        ready = (
-            select(OUTBOX.c.id, OUTBOX.c.conversation_id)
-            .where(IS_PENDING, OUTBOX.c.not_before <= now, free)
-            .order_by(OUTBOX.c.urgent.desc(), OUTBOX.c.id)
-        )
         due: list[int] = []
         window = max(limit, _WINDOW)
         for start in itertools.count(0, window):
             # A window at a time: the cost doesn't grow with what waits behind.
-            candidates = (await connection.execute(ready.offset(start).limit(window))).all()
-            first = await self._first(connection, {row.conversation_id for row in candidates})
+            candidates = yield self._ready, {"now": now, "window": window, "start": start}
+            keys = self._database.listed({row.conversation_id for row in candidates})
+            # Of each conversation the row that goes next, whether or not it is free to go.
+            first = {row.id for row in (yield self._next_of, {"keys": keys})} if candidates else ()
             due += [row.id for row in candidates if row.id in first]
             if len(due) >= limit or len(candidates) < window:
-                break
-        return due[:limit]
-
-    async def _first(self, connection: AsyncConnection, conversations: set[str]) -> set[int]:
-        """Of each conversation the row that goes next, whether or not it is free to go."""
-        if not conversations:
-            return set()
-        listed = {"keys": self._database.listed(conversations)}
-        return set((await connection.execute(self._next_of, listed)).scalars())
+                return due[:limit]
+        return due
 
     def _parcel(self, row: Any) -> Parcel:
         cipher = self._database.cipher
@@ -299,8 +280,7 @@ class Outbox:
     async def _next(self) -> float:
         """Seconds until the next row is due, at most the slow poll."""
         async with self._database.read() as connection:
-            query = select(func.min(OUTBOX.c.not_before)).where(IS_PENDING)
-            soonest: datetime | None = (await connection.execute(query)).scalar()
+            soonest: datetime | None = (await self._soonest.run(connection, {}))[0].not_before
         if soonest is None:
             return 5.0
         return min(5.0, max(0.05, (soonest - datetime.now(UTC)).total_seconds()))
@@ -348,19 +328,36 @@ def _row(result: Result, now: datetime) -> dict[str, Any]:
     }
 
 
-_NEXT_OF = (
-    select(func.coalesce(func.min(case((OUTBOX.c.urgent, OUTBOX.c.id))), func.min(OUTBOX.c.id)))
-    .where(IS_PENDING)
-    .group_by(OUTBOX.c.conversation_id)
+_READY = (
+    select(OUTBOX.c.id, OUTBOX.c.conversation_id)
+    .where(IS_PENDING, OUTBOX.c.not_before <= bindparam("now"))
+    .where((OUTBOX.c.leased_until.is_(None)) | (OUTBOX.c.leased_until < bindparam("now")))
+    .order_by(OUTBOX.c.urgent.desc(), OUTBOX.c.id)
+    .limit(bindparam("window", type_=Integer()))
+    .offset(bindparam("start", type_=Integer()))
 )
-_TAKE = update(OUTBOX).values(
-    leased_by=bindparam("by"),
-    leased_until=bindparam("until"),
-    attempts=OUTBOX.c.attempts + 1,
+_SOONEST = select(func.min(OUTBOX.c.not_before).label("not_before")).where(IS_PENDING)
+_FIRST = func.coalesce(func.min(case((OUTBOX.c.urgent, OUTBOX.c.id))), func.min(OUTBOX.c.id))
+_NEXT_OF = select(_FIRST.label("id")).where(IS_PENDING).group_by(OUTBOX.c.conversation_id)
+_TAKE = (
+    update(OUTBOX)
+    .where(OUTBOX.c.id == bindparam("row"))
+    .values(
+        leased_by=bindparam("by"),
+        leased_until=bindparam("until"),
+        attempts=OUTBOX.c.attempts + 1,
+    )
 )
 _TAKEN = (
     select(
-        OUTBOX,
+        OUTBOX.c.id,
+        OUTBOX.c.key,
+        OUTBOX.c.conversation_id,
+        OUTBOX.c.kind,
+        OUTBOX.c.body,
+        OUTBOX.c.urgent,
+        OUTBOX.c.attempts,
+        OUTBOX.c.expires_at,
         CONVERSATION.c.heard_at,
         CONVERSATION.c.sent_since,
         CONVERSATION.c.holder,

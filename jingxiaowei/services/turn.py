@@ -35,6 +35,9 @@ from jingxiaowei.store.tables import Holder
 LEASE_SECONDS = 30.0
 BATCH = 200
 AT_ONCE = 16  # thought about together: some ten milliseconds
+# Between such parts all else may go on, so long at most; a round of the loop that takes so little
+# had nothing to do.
+_WAY_SECONDS, _IDLE_ROUND_SECONDS = 0.05, 0.0002
 # A human who has shown no sign of life for so long has left without saying so.
 _HELD = timedelta(hours=24)
 _DUTY_SECONDS = 20.0
@@ -88,7 +91,7 @@ class Turn:
             effects = []
             for some in (threads[n : n + AT_ONCE] for n in range(0, len(threads), AT_ONCE)):
                 effects += self._handle(mind, some, duty, settled)
-                await asyncio.sleep(0)  # thinking must not keep callbacks waiting
+                await _give_way()
             await self.ledger.commit(self.name, effects)
         self.bell.ring(Stage.OUTBOX)
         return sum(len(thread.messages) for thread in threads)
@@ -158,6 +161,20 @@ class Turn:
             self._duty.duty = await self.roster.duty(datetime.now(UTC))
             self._duty.until = time.monotonic() + _DUTY_SECONDS
         return self._duty.duty
+
+
+async def _give_way() -> None:
+    """Let whatever else is under way go on until it waits for the disk or the network: thinking
+    must not keep acknowledgements waiting. An acknowledgement takes several rounds of the loop.
+    """
+    until = began = time.monotonic()
+    until += _WAY_SECONDS
+    while began < until:
+        await asyncio.sleep(0)
+        now = time.monotonic()
+        if now - began < _IDLE_ROUND_SECONDS:
+            return
+        began = now
 
 
 def _decide(mind: Mind, asked: Sequence[tuple[Effects, Known]]) -> list[Decision]:

@@ -9,9 +9,9 @@ from datetime import datetime
 from enum import StrEnum
 
 from sqlalchemy import BigInteger, CheckConstraint, Index, LargeBinary, UniqueConstraint, text
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
-from jingxiaowei.store.columns import KEYED, choice, core, moment, reference, serial
+from jingxiaowei.store.columns import KEYED, TableModel, choice, core, moment, reference, serial
 
 
 class AlertState(StrEnum):
@@ -44,7 +44,7 @@ class NoticeState(StrEnum):
 _OPEN = "state <> 'closed'"
 
 
-class Alert(SQLModel, table=True):
+class Alert(TableModel, table=True):
     """预警: one per conversation and script while it is open.
 
     ``subject`` tells apart what one conversation reports of several residents: an officer's
@@ -98,7 +98,7 @@ class Alert(SQLModel, table=True):
     case_id: int | None = Field(default=None, sa_type=BigInteger, index=True)
 
 
-class AlertEvidence(SQLModel, table=True):
+class AlertEvidence(TableModel, table=True):
     """A message that the alert rests on: its text and its screening, encrypted, and a sketch of
     its wording that can be compared without reading it."""
 
@@ -113,7 +113,7 @@ class AlertEvidence(SQLModel, table=True):
     shingles: int
 
 
-class AlertEntity(SQLModel, table=True):
+class AlertEntity(TableModel, table=True):
     """An account, phone, group …: a keyed hash to match by, the value itself encrypted."""
 
     __tablename__ = "alert_entity"
@@ -125,7 +125,7 @@ class AlertEntity(SQLModel, table=True):
     value: bytes = Field(sa_type=LargeBinary)
 
 
-class AlertBand(SQLModel, table=True):
+class AlertBand(TableModel, table=True):
     """A part of a message's sketch: alerts that share one may have the same wording."""
 
     __tablename__ = "alert_band"
@@ -134,7 +134,7 @@ class AlertBand(SQLModel, table=True):
     alert_id: int = Field(primary_key=True, foreign_key="alert.id", sa_type=BigInteger, index=True)
 
 
-class AlertCase(SQLModel, table=True):
+class AlertCase(TableModel, table=True):
     """同话术: alerts of different residents that tell one script.
 
     ``raised_at``: when the third within a day made it everybody's business.
@@ -147,7 +147,7 @@ class AlertCase(SQLModel, table=True):
     raised_at: datetime | None = moment(default=None)
 
 
-class AlertEvent(SQLModel, table=True):
+class AlertEvent(TableModel, table=True):
     """What happened to an alert, who did it, and when."""
 
     __tablename__ = "alert_event"
@@ -159,7 +159,7 @@ class AlertEvent(SQLModel, table=True):
     body: bytes | None = Field(default=None, sa_type=LargeBinary)
 
 
-class AlertContact(SQLModel, table=True):
+class AlertContact(TableModel, table=True):
     """How the resident can be reached, given for this alert and used for nothing else."""
 
     __tablename__ = "alert_contact"
@@ -168,7 +168,7 @@ class AlertContact(SQLModel, table=True):
     at: datetime = moment()
 
 
-class AlertReceipt(SQLModel, table=True):
+class AlertReceipt(TableModel, table=True):
     """One reporter's verdict message: the outbox row that carries it, or why there is none."""
 
     __tablename__ = "alert_receipt"
@@ -183,7 +183,7 @@ class AlertReceipt(SQLModel, table=True):
     at: datetime = moment()
 
 
-class Notice(SQLModel, table=True):
+class Notice(TableModel, table=True):
     """An officer is to be told of an alert, or of an emergency's ticket. Several that wait together
     go out on one card."""
 
@@ -229,7 +229,7 @@ class Notice(SQLModel, table=True):
     outdated: bool = False  # the card must be changed: somebody has claimed
 
 
-class ConsoleSession(SQLModel, table=True):
+class ConsoleSession(TableModel, table=True):
     """A sign-in to the console. The cookie holds the token, the table only its hash."""
 
     __tablename__ = "console_session"
@@ -239,7 +239,7 @@ class ConsoleSession(SQLModel, table=True):
     seen_at: datetime = moment()
 
 
-class SignInLock(SQLModel, table=True):
+class SignInLock(TableModel, table=True):
     """Wrong passwords in a row for one account, and until when it is locked."""
 
     __tablename__ = "sign_in_lock"
@@ -249,7 +249,7 @@ class SignInLock(SQLModel, table=True):
     until: datetime | None = moment(default=None)
 
 
-class OneTimeEntry(SQLModel, table=True):
+class OneTimeEntry(TableModel, table=True):
     """A link that signs an officer in once."""
 
     __tablename__ = "one_time_entry"
@@ -258,7 +258,7 @@ class OneTimeEntry(SQLModel, table=True):
     expires_at: datetime = moment()
 
 
-class SettledWording(SQLModel, table=True):
+class SettledWording(TableModel, table=True):
     """本处已核实: a sentence of an alert that was closed as 虚惊, by its fingerprint."""
 
     __tablename__ = "settled_wording"

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
+from pydantic import ConfigDict
 from sqlalchemy import BigInteger, Column, DateTime, Dialect, Integer, TypeDecorator
 from sqlalchemy import Enum as EnumColumn
 from sqlalchemy import Table as CoreTable
@@ -46,6 +47,14 @@ def reference() -> Any:
 
 def moment(**options: Any) -> Any:
     return Field(sa_type=UTCDateTime, **options)
+
+
+class TableModel(SQLModel):
+    """The base of all tables. Rows are written and read as they are, so no table's validator is
+    ever asked: none is built, which would take a second of each start, and memory for good.
+    """
+
+    model_config = ConfigDict(defer_build=True)  # type: ignore[assignment]
 
 
 # The keyed hash is the row's place: one tree on SQLite instead of a table and an index.

@@ -17,12 +17,12 @@ import orjson
 from sqlalchemy import (
     ARRAY,
     Insert,
+    Select,
     String,
     Table,
     Update,
     any_,
     bindparam,
-    event,
     func,
     select,
     text,
@@ -30,23 +30,18 @@ from sqlalchemy import (
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from jingxiaowei.errors import StoreError
 from jingxiaowei.store import migrations
 from jingxiaowei.store.cipher import Cipher, new_key, wrap
+from jingxiaowei.store.claim import Claim
 from jingxiaowei.store.keys import DATA, FORMER, INDEX, NEXT, read_keys, wrap_keys
 from jingxiaowei.store.prepared import Prepared, Script, play, play_here, visit
+from jingxiaowei.store.queries import Query
+from jingxiaowei.store.sqlite import READING, WRITING, make_engine
 from jingxiaowei.store.tables import DATA_KEY
 
-_PRAGMAS = (
-    "PRAGMA journal_mode=WAL",
-    "PRAGMA synchronous=FULL",
-    "PRAGMA foreign_keys=ON",
-    "PRAGMA busy_timeout=15000",
-    "PRAGMA secure_delete=ON",
-    "PRAGMA cache_size=-32000",
-)
 # Any number, the same in every process: who leases work holds this lock for the moment it takes.
 _LEASE_LOCK = 0x6A7877
 _ALERT_LOCK = 0x6A7878
@@ -60,20 +55,6 @@ Step = Callable[[AsyncConnection], Awaitable[object]]
 Finish = Callable[[AsyncConnection, Sequence[Any]], Awaitable[object]]
 
 
-def _configure_sqlite(engine: AsyncEngine, begin: str) -> None:
-    @event.listens_for(engine.sync_engine, "connect")
-    def connect(connection: Any, _record: Any) -> None:
-        connection.isolation_level = None  # transactions are ours, below
-        cursor = connection.cursor()
-        for pragma in _PRAGMAS:
-            cursor.execute(pragma)
-        cursor.close()
-
-    @event.listens_for(engine.sync_engine, "begin")
-    def start(connection: Any) -> None:
-        connection.exec_driver_sql(begin)
-
-
 class Database:
     """Connections, transactions and the cipher."""
 
@@ -83,15 +64,14 @@ class Database:
         if self.sqlite:
             with _in_one_sentence():
                 _file(self.url).parent.mkdir(parents=True, exist_ok=True)
-            self.engine = create_async_engine(self.url, pool_size=1, max_overflow=0)
-            self.readers = create_async_engine(self.url, pool_size=4, max_overflow=4)
-            _configure_sqlite(self.engine, "BEGIN IMMEDIATE")
-            _configure_sqlite(self.readers, "BEGIN")
+            self.engine = make_engine(self.url, WRITING, pool_size=1, max_overflow=0)
+            self.readers = make_engine(self.url, READING, pool_size=4, max_overflow=4)
         else:
             self.engine = create_async_engine(
                 self.url, pool_size=8, max_overflow=8, pool_pre_ping=True
             )
             self.readers = self.engine
+        self._claim: Claim | None = None
         self._cipher: Cipher | None = None
         self.secrets: tuple[str, ...] = ()  # the operator's, the one in force first
         # By the id of a transaction's connection, while the transaction lasts.
@@ -148,22 +128,29 @@ class Database:
         script: Script,
         first: Step | None = None,
         last: Step | None = None,
-    ) -> None:
-        """A script of prepared statements as one transaction, the cheapest way to write.
+    ) -> Any:
+        """A script as one transaction, the cheapest way to write; what the script returns.
 
         Args:
             first, last: what else PostgreSQL is told in the transaction.
         """
         if self.sqlite:
             async with self.engine.connect() as connection:
-                await visit(connection, play_here, script)
-            return
+                return await visit(connection, play_here, WRITING, script)
         async with self.write() as connection:
             if first is not None:
                 await first(connection)
-            await play(connection, script)
+            result = await play(connection, script)
             if last is not None:
                 await last(connection)
+            return result
+
+    async def read_rows(self, script: Script) -> Any:
+        """A script that only asks; what it returns."""
+        async with self.read() as connection:
+            if self.sqlite:
+                return await visit(connection, play_here, READING, script)
+            return await play(connection, script)
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
@@ -231,10 +218,24 @@ class Database:
         statement: Insert | Update,
         columns: Sequence[str] = (),
         fixed: dict[str, Any] | None = None,
-        returning: Sequence[str] = (),
     ) -> Prepared:
         """A statement for many rows, compiled once, as :class:`.Prepared` says."""
-        return Prepared(statement, self.engine.dialect, columns, fixed, returning)
+        return Prepared(statement, self.engine.dialect, columns, fixed)
+
+    def query(self, statement: Select[Any]) -> Query:
+        """A question that is asked often, compiled once, as :class:`.Query` says."""
+        return Query(statement, self.engine.dialect)
+
+    def claim(self) -> None:
+        """Be the one process that serves an SQLite file, until it is closed; PostgreSQL is served
+        by any number.
+
+        Raises:
+            StoreError: another process serves this file.
+        """
+        if self.sqlite:
+            with _in_one_sentence():
+                self._claim = Claim(_file(self.url))
 
     async def upgrade(self) -> None:
         """Bring the schema up to date.
@@ -322,6 +323,9 @@ class Database:
         await self.engine.dispose()
         if self.readers is not self.engine:
             await self.readers.dispose()
+        if self._claim is not None:
+            self._claim.release()
+            self._claim = None
 
 
 def _parsed(url: str) -> URL:

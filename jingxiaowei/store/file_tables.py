@@ -11,9 +11,9 @@ from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import JSON, BigInteger, Index, LargeBinary, text
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
-from jingxiaowei.store.columns import choice, core, moment, reference, serial
+from jingxiaowei.store.columns import TableModel, choice, core, moment, reference, serial
 
 
 class Minor(StrEnum):
@@ -112,7 +112,7 @@ def _partial(name: str, *columns: str, where: str, unique: bool = False) -> Inde
     return Index(name, *columns, unique=unique, sqlite_where=condition, postgresql_where=condition)
 
 
-class TagAssignment(SQLModel, table=True):
+class TagAssignment(TableModel, table=True):
     """打标记录: a tag on a file. It is ended, never overwritten."""
 
     __tablename__ = "tag_assignment"
@@ -144,7 +144,7 @@ class TagAssignment(SQLModel, table=True):
     ended_surgery_id: int | None = Field(default=None, sa_type=BigInteger, index=True)
 
 
-class TagSuggestion(SQLModel, table=True):
+class TagSuggestion(TableModel, table=True):
     """标签建议: a tag that a cue, an auxiliary or WeCom brings up. An officer decides."""
 
     __tablename__ = "tag_suggestion"
@@ -166,7 +166,7 @@ class TagSuggestion(SQLModel, table=True):
     decided_at: datetime | None = moment(default=None)
 
 
-class Consent(SQLModel, table=True):
+class Consent(TableModel, table=True):
     """同意: given, refused or taken back. The newest of a kind counts."""
 
     __tablename__ = "consent"
@@ -179,7 +179,7 @@ class Consent(SQLModel, table=True):
     channel: str = ""
 
 
-class ContactPoint(SQLModel, table=True):
+class ContactPoint(TableModel, table=True):
     """How a resident is called and reached, as far as they said so."""
 
     __tablename__ = "contact"
@@ -192,7 +192,7 @@ class ContactPoint(SQLModel, table=True):
     created_at: datetime = moment()
 
 
-class Merge(SQLModel, table=True):
+class Merge(TableModel, table=True):
     """合并: two residents were one person. ``moved`` names the rows that changed hands."""
 
     __tablename__ = "merge"
@@ -205,7 +205,7 @@ class Merge(SQLModel, table=True):
     moved: dict[str, Any] = Field(default_factory=dict, sa_type=JSON)
 
 
-class RightsRequest(SQLModel, table=True):
+class RightsRequest(TableModel, table=True):
     """权利请求: what a resident asks for, and by when it is answered."""
 
     __tablename__ = "rights_request"
@@ -223,7 +223,7 @@ class RightsRequest(SQLModel, table=True):
     officer_id: int | None = reference()
 
 
-class OfficerReply(SQLModel, table=True):
+class OfficerReply(TableModel, table=True):
     """答复: an officer's words to a resident, and the call where no message reached them."""
 
     __tablename__ = "officer_reply"
@@ -241,7 +241,7 @@ class OfficerReply(SQLModel, table=True):
     called_by: int | None = reference()
 
 
-class Receipt(SQLModel, table=True):
+class Receipt(TableModel, table=True):
     """回执: that something was done, how much of it, and nothing of whom.
 
     ``resident_id`` stands only until the resident has been told; then the last row of theirs goes.
@@ -256,7 +256,7 @@ class Receipt(SQLModel, table=True):
     scrubbed_at: datetime | None = moment(default=None)  # no trace in the raw files from then on
 
 
-class Handover(SQLModel, table=True):
+class Handover(TableModel, table=True):
     """交接: one officer's residents and open work became another's."""
 
     __tablename__ = "handover"
@@ -269,7 +269,7 @@ class Handover(SQLModel, table=True):
     counts: dict[str, Any] = Field(default_factory=dict, sa_type=JSON)
 
 
-class SavedAudience(SQLModel, table=True):
+class SavedAudience(TableModel, table=True):
     """受众: a named expression over tags."""
 
     __tablename__ = "audience"
@@ -280,7 +280,7 @@ class SavedAudience(SQLModel, table=True):
     created_at: datetime = moment()
 
 
-class Surgery(SQLModel, table=True):
+class Surgery(TableModel, table=True):
     """标签调整: a change of the taxonomy that files followed. ``before``: what undoing needs."""
 
     __tablename__ = "taxonomy_surgery"

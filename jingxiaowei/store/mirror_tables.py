@@ -9,9 +9,9 @@ from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import JSON, Column, ForeignKey, Index, LargeBinary, String, text
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
-from jingxiaowei.store.columns import KEYED, choice, core, moment
+from jingxiaowei.store.columns import KEYED, TableModel, choice, core, moment
 
 
 class ContactState(StrEnum):
@@ -31,7 +31,7 @@ class OfferState(StrEnum):
     REFUSED = "refused"
 
 
-class CorpTag(SQLModel, table=True):
+class CorpTag(TableModel, table=True):
     """企业标签: WeCom's counterpart of one of our tags."""
 
     __tablename__ = "wecom_tag"
@@ -41,7 +41,7 @@ class CorpTag(SQLModel, table=True):
     made_at: datetime = moment()  # what was mirrored before knows nothing of it
 
 
-class WeComContact(SQLModel, table=True):
+class WeComContact(TableModel, table=True):
     """客户: one member's relation to one resident; the key is a keyed hash of both ids.
 
     ``base``: the slugs that both sides had when they were last compared. ``due_at``: compare

@@ -2,17 +2,19 @@
 
 A batch is handed over as a table of its own, ``given``: one ``INSERT … SELECT FROM given`` or
 ``UPDATE … FROM given`` a batch instead of a statement a row. On PostgreSQL a column is an array;
-on SQLite the rows stand in VALUES, in portions of few sizes, so that each text is parsed once.
-There it matters most: SQLite's thread gives Python's lock away with each step it takes, and has
-to win it back from a busy loop; a step a batch instead of a step a row halves its cost.
+on SQLite the rows stand in VALUES of few lengths, so that each text is parsed once; what a length
+is too long by is left empty and not read. There it matters most: SQLite's thread gives Python's
+lock away with each step it takes, and has to win it back from a busy loop; a step a batch instead
+of a step a row halves its cost.
 """
 
 import sqlite3
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Generator, Iterable, Sequence
 from datetime import UTC, datetime
 from enum import Enum
 from itertools import chain
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import Insert, Update, column, literal, literal_column, select, table
 from sqlalchemy.engine import Dialect
@@ -22,12 +24,13 @@ from sqlalchemy.sql.elements import BindParameter
 from sqlalchemy.sql.visitors import replacement_traverse
 
 Row = dict[str, Any]
-# Rows to a statement on SQLite: halves down to one, and far below its limit of parameters.
-_PORTIONS = (128, 64, 32, 16, 8, 4, 2, 1)
+_MOMENT = len("2026-01-01 00:00:00.000000")
+# Rows that a statement has room for on SQLite, far below its limit of parameters.
+_ROOMS = (1, 2, 4, 8, 16, 32, 64, 128)
 
 
-def _for_sqlite(values: Iterable[Any]) -> list[Any]:
-    """As SQLAlchemy's own types store it: aware times as UTC text, enums as their value."""
+def for_sqlite(values: Iterable[Any]) -> list[Any]:
+    """As SQLAlchemy's own types store values: aware times as UTC text, enums as their value."""
     converted, moment, text = [], None, ""
     for value in values:
         if type(value) is datetime:
@@ -43,7 +46,7 @@ def _for_sqlite(values: Iterable[Any]) -> list[Any]:
 def _utc_text(value: datetime) -> str:
     if value.tzinfo is not UTC:
         value = _aware(value).astimezone(UTC)
-    return value.replace(tzinfo=None).isoformat(" ", "microseconds")
+    return value.isoformat(" ", "microseconds")[:_MOMENT]
 
 
 def _for_postgres(values: Iterable[Any]) -> list[Any]:
@@ -71,7 +74,6 @@ class Prepared:
 
     Args:
         columns: of an INSERT, those that each row brings; ``fixed`` are the same in all.
-        returning: the columns that :meth:`run` gives back of each row that was written.
     """
 
     def __init__(
@@ -80,7 +82,6 @@ class Prepared:
         dialect: Dialect,
         columns: Sequence[str] = (),
         fixed: Row | None = None,
-        returning: Sequence[str] = (),
     ) -> None:
         self._sqlite = dialect.name == "sqlite"
         given: Insert | Update
@@ -91,10 +92,7 @@ class Prepared:
         self._names = list(types)
         self._given = ", ".join(map(dialect.identifier_preparer.quote, types))
         self._convert: Callable[[Iterable[Any]], list[Any]]
-        self._convert = _for_sqlite if self._sqlite else _for_postgres
-        self._returning = bool(returning)
-        if returning:
-            given = given.returning(*(given.table.c[name] for name in returning))
+        self._convert = for_sqlite if self._sqlite else _for_postgres
         compiled = given.compile(dialect=dialect)
         self._body = str(compiled)
         self._fixed = self._convert(compiled.params[name] for name in compiled.positiontup or ())
@@ -104,92 +102,113 @@ class Prepared:
         ]
         self._texts: dict[int, str] = {}
 
-    async def run(self, connection: AsyncConnection, rows: Sequence[Row]) -> list[Any]:
-        """Execute for all rows; the ``returning`` columns of those that were written."""
+    async def run(self, connection: AsyncConnection, rows: Sequence[Row]) -> list[int]:
+        """Execute for all rows; in the list, how many were written.
+
+        Not which: SQLite's thread would give Python's lock away once more for each.
+        """
         if not rows:
-            return []
+            return [0]
         if self._sqlite:
-            written: list[Any] = await visit(connection, self.run_here, rows)
+            written: list[int] = await visit(connection, self.run_here, rows)
             return written
         columns = [self._convert([row[name] for row in rows]) for name in self._names]
-        arrays = ", ".join(self._arrays)
-        sql = self._text(f"SELECT * FROM unnest({arrays})", 0)  # noqa: S608 - types of ours
-        result = await connection.exec_driver_sql(sql, (*self._fixed, *columns))
-        return list(result) if self._returning else []
+        result = await connection.exec_driver_sql(self._text(0), (*self._fixed, *columns))
+        return [result.rowcount]
 
-    def run_here(self, connection: sqlite3.Connection, rows: Sequence[Row]) -> list[Any]:
+    def run_here(self, connection: sqlite3.Connection, rows: Sequence[Row]) -> list[int]:
         """As :meth:`run`, in SQLite's own thread."""
         columns = [self._convert([row[name] for row in rows]) for name in self._names]
         flat = list(chain.from_iterable(zip(*columns, strict=True)))
-        written, start, width = [], 0, len(columns)
-        for size in _portions(len(rows)):
-            places = ", ".join([f"({', '.join('?' * width)})"] * size)
-            part = flat[start : start + size * width]
-            start += size * width
-            sql = self._text(f"VALUES {places}", size)
-            written += connection.execute(sql, part + self._fixed).fetchall()
-        return written
+        before, width = connection.total_changes, len(columns)
+        for start in range(0, len(rows), _ROOMS[-1]):
+            count = min(len(rows) - start, _ROOMS[-1])
+            room = _ROOMS[bisect_left(_ROOMS, count)]
+            part = flat[start * width : (start + count) * width]
+            part += [None] * ((room - count) * width)
+            part += [count, *self._fixed]
+            connection.execute(self._text(room), part)
+        return [connection.total_changes - before]
 
-    def _text(self, source: str, size: int) -> str:
-        text = self._texts.get(size)
+    def _text(self, room: int) -> str:
+        """The statement; on SQLite with room for some rows, and their number to come after them."""
+        text = self._texts.get(room)
         if text is None:
-            text = f"WITH given ({self._given}) AS ({source}) {self._body}"
-            self._texts[size] = text
+            if self._sqlite:
+                row = f"({', '.join('?' * len(self._names))})"
+                source = f"(VALUES {', '.join([row] * room)}) LIMIT ?"
+            else:
+                source = f"unnest({', '.join(self._arrays)})"
+            chosen = f"SELECT * FROM {source}"  # noqa: S608 - places and types of ours
+            text = f"WITH given ({self._given}) AS ({chosen}) {self._body}"
+            self._texts[room] = text
         return text
 
 
-# Statements with their rows, one after the other; a yield gives what the statement returned.
-Script = Generator[tuple[Prepared, Sequence[Row]], list[Any], None]
+class Statement(Protocol):
+    """What a script may ask for: to write rows, or a query with its parameters."""
+
+    async def run(self, connection: AsyncConnection, given: Any, /) -> list[Any]: ...
+
+    def run_here(self, connection: sqlite3.Connection, given: Any, /) -> list[Any]: ...
+
+
+# Statements with what each is given, one after the other; a yield gives what it came to.
+Script = Generator[tuple[Statement, Any], list[Any], Any]
 
 
 async def visit(connection: AsyncConnection, work: Callable[..., Any], *arguments: Any) -> Any:
     """Run ``work(connection, *arguments)`` in the thread of an SQLite connection: one way there and
     back for many statements, where each call of the driver is one.
     """
-    driver: Any = (await connection.get_raw_connection()).driver_connection
+    driver = (await connection.get_raw_connection()).driver_connection
+    return await in_thread_of(driver, connection.dialect, work, *arguments)
+
+
+async def in_thread_of(
+    driver: Any, dialect: Dialect, work: Callable[..., Any], *arguments: Any
+) -> Any:
+    """As :func:`visit`, by the driver's own connection."""
     try:
         return await driver._execute(work, driver._conn, *arguments)
     except sqlite3.Error as error:
         # As SQLAlchemy tells of it, and without what the rows hold.
         raise DBAPIError.instance(
-            work.__name__, None, error, sqlite3.Error, dialect=connection.dialect
+            work.__name__, None, error, sqlite3.Error, dialect=dialect
         ) from error
 
 
-def play_here(connection: sqlite3.Connection, script: Script) -> None:
-    """A script as one transaction, in SQLite's own thread."""
-    connection.execute("BEGIN IMMEDIATE")
+def play_here(connection: sqlite3.Connection, begin: str, script: Script) -> Any:
+    """A script as one transaction, in SQLite's own thread; what it returns."""
+    connection.execute(begin)
     try:
-        for prepared, rows in _asked(script, answers := []):
-            answers.append(prepared.run_here(connection, rows))
+        result = _play_in(connection, script)
     except BaseException:
         connection.rollback()
         raise
     connection.commit()
+    return result
 
 
-async def play(connection: AsyncConnection, script: Script) -> None:
-    """A script within a transaction."""
-    for prepared, rows in _asked(script, answers := []):
-        answers.append(await prepared.run(connection, rows))
-
-
-def _asked(script: Script, answers: list[list[Any]]) -> Iterator[tuple[Prepared, Sequence[Row]]]:
-    """What a script asks for, each once the one before is answered."""
+def _play_in(connection: sqlite3.Connection, script: Script) -> Any:
     try:
-        asked = next(script)
+        statement, given = next(script)
         while True:
-            yield asked
-            asked = script.send(answers.pop())
-    except StopIteration:
-        return
+            statement, given = script.send(statement.run_here(connection, given))
+    except StopIteration as ended:
+        return ended.value
 
 
-def _portions(count: int) -> Iterable[int]:
-    """Sizes that add up to a count: ``200 = 128 + 64 + 8``."""
-    for size in _PORTIONS:
-        times, count = divmod(count, size)
-        yield from [size] * times
+async def play(connection: AsyncConnection, script: Script) -> Any:
+    """A script within a transaction; what it returns."""
+    if connection.dialect.name == "sqlite":
+        return await visit(connection, _play_in, script)
+    try:
+        statement, given = next(script)
+        while True:
+            statement, given = script.send(await statement.run(connection, given))
+    except StopIteration as ended:
+        return ended.value
 
 
 def _inserting(

@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 from collections.abc import Sequence
 
-import asyncpg
 from sqlalchemy import Table
 
 from jingxiaowei.store.engine import Database
@@ -47,6 +46,8 @@ async def _checkpoint(database: Database) -> bool:
 
 
 async def _rewrite(database: Database, tables: Sequence[Table]) -> None:
+    import asyncpg  # where SQLite is used nothing needs it
+
     async with database.engine.connect() as connection:
         raw = await connection.get_raw_connection()
         driver = raw.driver_connection

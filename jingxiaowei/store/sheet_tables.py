@@ -4,12 +4,12 @@ files. What is decided is finished, whatever happens to the process that began i
 from datetime import datetime
 
 from sqlalchemy import BigInteger, LargeBinary
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
-from jingxiaowei.store.columns import core, moment, serial
+from jingxiaowei.store.columns import TableModel, core, moment, serial
 
 
-class ListImport(SQLModel, table=True):
+class ListImport(TableModel, table=True):
     """表格导入 that is not finished. Before ``decided_at`` it is nothing yet and may be dropped;
     from then on every row of it gets into the files."""
 
@@ -24,7 +24,7 @@ class ListImport(SQLModel, table=True):
     overtaken: int = 0  # tags that were not noted: somebody changed the file since
 
 
-class ListPiece(SQLModel, table=True):
+class ListPiece(TableModel, table=True):
     """Some judged rows of a list, encrypted; gone in the transaction that writes them."""
 
     __tablename__ = "list_piece"

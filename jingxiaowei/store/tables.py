@@ -8,9 +8,10 @@ from datetime import datetime
 from enum import StrEnum
 
 from sqlalchemy import BigInteger, Column, Index, LargeBinary, String, text
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
 from jingxiaowei.store.columns import KEYED as _KEYED
+from jingxiaowei.store.columns import TableModel
 from jingxiaowei.store.columns import UTCDateTime as UTCDateTime
 from jingxiaowei.store.columns import choice as _choice
 from jingxiaowei.store.columns import core as core
@@ -65,7 +66,7 @@ class Role(StrEnum):
     AUDITOR = "auditor"
 
 
-class DataKey(SQLModel, table=True):
+class DataKey(TableModel, table=True):
     """A random key of this database, wrapped with the operator's secret."""
 
     __tablename__ = "data_key"
@@ -74,7 +75,7 @@ class DataKey(SQLModel, table=True):
     created_at: datetime = _moment()
 
 
-class Area(SQLModel, table=True):
+class Area(TableModel, table=True):
     """辖区, kept in step with areas.yaml at each start."""
 
     __tablename__ = "area"
@@ -85,7 +86,7 @@ class Area(SQLModel, table=True):
     desk: bool = False
 
 
-class Resident(SQLModel, table=True):
+class Resident(TableModel, table=True):
     """居民: one person, whatever the channels. Nothing that identifies stands here.
 
     The key is that of the identity by which the person first came, so that a new resident needs
@@ -104,7 +105,7 @@ class Resident(SQLModel, table=True):
     created_at: datetime = _moment()
 
 
-class ChannelIdentity(SQLModel, table=True):
+class ChannelIdentity(TableModel, table=True):
     """A resident's id in one channel account; the primary key is the keyed hash of both."""
 
     __tablename__ = "channel_identity"
@@ -117,7 +118,7 @@ class ChannelIdentity(SQLModel, table=True):
     created_at: datetime = _moment()
 
 
-class Conversation(SQLModel, table=True):
+class Conversation(TableModel, table=True):
     """会话: where one identity's dialogue stands. Its key is the identity's."""
 
     __tablename__ = "conversation"
@@ -135,7 +136,7 @@ class Conversation(SQLModel, table=True):
     leased_until: datetime | None = _moment(default=None)
 
 
-class InboxMessage(SQLModel, table=True):
+class InboxMessage(TableModel, table=True):
     """An incoming message, durable before it is acknowledged."""
 
     __tablename__ = "inbox"
@@ -163,7 +164,7 @@ class InboxMessage(SQLModel, table=True):
     recalled: bool = False
 
 
-class OutboxMessage(SQLModel, table=True):
+class OutboxMessage(TableModel, table=True):
     """An outgoing message, written in the transaction that decided it."""
 
     __tablename__ = "outbox"
@@ -194,7 +195,7 @@ class OutboxMessage(SQLModel, table=True):
     finished_at: datetime | None = _moment(default=None)
 
 
-class KfAccount(SQLModel, table=True):
+class KfAccount(TableModel, table=True):
     """A 微信客服 account: how far it was read, and the newest token to read on with."""
 
     __tablename__ = "kf_account"
@@ -204,7 +205,7 @@ class KfAccount(SQLModel, table=True):
     token_at: datetime | None = _moment(default=None)
 
 
-class Media(SQLModel, table=True):
+class Media(TableModel, table=True):
     """A picture or file that a resident sent; the bytes lie encrypted in the data folder.
 
     A picture that is kept is read once: ``read_at`` is set in the transaction that reports it,
@@ -238,7 +239,7 @@ class Media(SQLModel, table=True):
     hidden: int = Field(default=0, sa_column_kwargs={"server_default": "0"})  # places blurred
 
 
-class Ticket(SQLModel, table=True):
+class Ticket(TableModel, table=True):
     """工单: something that a person has to do.
 
     ``line`` and ``claim_due`` are an emergency's: who has been told, and until when somebody
@@ -270,7 +271,7 @@ class Ticket(SQLModel, table=True):
     claim_due: datetime | None = _moment(default=None)
 
 
-class UnansweredQuestion(SQLModel, table=True):
+class UnansweredQuestion(TableModel, table=True):
     """A question that the bot could not answer, or whose answer did not help (``faq``), masked,
     counted, waiting for an admin."""
 
@@ -286,7 +287,7 @@ class UnansweredQuestion(SQLModel, table=True):
     state: QuestionState = Field(default=QuestionState.NEW, sa_type=_choice(QuestionState))
 
 
-class Officer(SQLModel, table=True):
+class Officer(TableModel, table=True):
     """民警 or 辅警 (or an admin, or an auditor) with a console account."""
 
     __tablename__ = "officer"
@@ -301,7 +302,7 @@ class Officer(SQLModel, table=True):
     created_at: datetime = _moment()
 
 
-class DutyShift(SQLModel, table=True):
+class DutyShift(TableModel, table=True):
     """值班: an officer is there for an area from one moment to another."""
 
     __tablename__ = "duty_shift"
@@ -312,7 +313,7 @@ class DutyShift(SQLModel, table=True):
     ends_at: datetime = _moment(index=True)
 
 
-class AuditEvent(SQLModel, table=True):
+class AuditEvent(TableModel, table=True):
     """操作留痕: who did what to what, chained so that a change or a gap shows."""
 
     __tablename__ = "audit_event"

@@ -28,14 +28,12 @@ async def test_any_number_of_rows_goes_in_once(database: Database, count: int) -
         database.insert(CONVERSATION).on_conflict_do_nothing(),
         ("id", "heard_at"),
         {"holder": Holder.HUMAN, "sent_since": 2, "brief": False},
-        returning=("id",),
     )
     rows = [{"id": f"{n:03}", "heard_at": NOW, "more": "is left out"} for n in range(count)]
     async with database.write() as connection:
         first = await put.run(connection, rows[: count // 2])
         rest = await put.run(connection, [*rows, *rows])
-    assert len(first) == count // 2
-    assert sorted(row[0] for row in rest) == [row["id"] for row in rows[count // 2 :]]
+    assert (first, rest) == ([count // 2], [count - count // 2])
     stored = await conversations(database)
     assert [row.id for row in stored] == [row["id"] for row in rows]
     assert all((row.holder, row.sent_since) == (Holder.HUMAN, 2) for row in stored)
@@ -102,8 +100,8 @@ async def test_rows_to_change_are_found_by_their_key(database: Database) -> None
     async with database.write() as connection:
         for statement in (_DONE, _HEARD, _RELEASE, _FINISH, _COUNT, _HOLD):
             prepared = database.prepare(statement)
-            sql = prepared._text(f"VALUES ({', '.join('?' * len(prepared._names))})", 1)
-            values = (None,) * (len(prepared._names) + len(prepared._fixed))
+            sql = prepared._text(1)
+            values = (*[None] * len(prepared._names), 1, *prepared._fixed)
             plan = await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", values)
             steps = [row[3] for row in plan]
             table = statement.table.name  # type: ignore[attr-defined]
@@ -115,13 +113,14 @@ async def test_a_script_is_written_whole_or_not_at_all(database: Database) -> No
         database.insert(CONVERSATION),
         ("id",),
         {"holder": Holder.BOT, "sent_since": 0, "brief": False},
-        returning=("id",),
     )
 
     def script(*batches: list[str]) -> Script:
         for batch in batches:
-            written = yield put, [{"id": id_} for id_ in batch]
-            assert sorted(row[0] for row in written) == batch
+            (written,) = yield put, [{"id": id_} for id_ in batch]
+            assert written == len(batch)
+            assert batch == sorted(batch)
+        return len(batches)
 
     with pytest.raises(IntegrityError):
         await database.write_rows(script(["a", "b"], ["c"], ["b"]))
@@ -129,7 +128,7 @@ async def test_a_script_is_written_whole_or_not_at_all(database: Database) -> No
     with pytest.raises(AssertionError):
         await database.write_rows(script(["a", "b"], ["d", "c"]))
     assert not await conversations(database)
-    await database.write_rows(script(["a", "b"], [], ["c"]))
+    assert await database.write_rows(script(["a", "b"], [], ["c"])) == 3
     assert [row.id for row in await conversations(database)] == ["a", "b", "c"]
 
 
@@ -164,3 +163,38 @@ async def test_many_values_pass_as_one(database: Database) -> None:
         for wanted in (keys[::3], [], keys[-1:], ["nobody"]):
             found = await connection.execute(query, {"keys": database.listed(wanted)})
             assert sorted(found.scalars()) == sorted(set(wanted) & set(keys))
+
+
+async def test_a_query_gives_what_the_types_say(database: Database) -> None:
+    put = database.prepare(
+        database.insert(CONVERSATION),
+        ("id", "holder", "sent_since", "brief", "topic", "heard_at", "held_at"),
+    )
+    first = {"id": "a", "holder": Holder.HUMAN, "brief": True, "topic": b"\0\xff", "heard_at": NOW}
+    second = {"id": "b", "holder": Holder.BOT, "brief": False, "topic": None, "heard_at": None}
+    rest = {"sent_since": 3, "held_at": NOW - timedelta(days=1)}
+    async with database.write() as connection:
+        await put.run(connection, [first | rest, second | rest])
+    here = CONVERSATION.c
+    asked = (
+        select(here.id, here.holder, here.brief, here.topic, here.heard_at, here.sent_since)
+        .where(database.among(here.id, "ids"), here.held_at < bindparam("now"))
+        .where((here.holder == Holder.HUMAN) | (here.sent_since == 3))
+        .order_by(here.id)
+        .limit(bindparam("most", type_=here.sent_since.type))
+    )
+    query = database.query(asked)
+    given = {"ids": database.listed(["a", "b", "c"]), "now": NOW, "most": 5}
+    async with database.read() as connection:
+        plainly = [tuple(row) for row in await connection.execute(asked, given)]
+        found = await query.run(connection, given)
+        assert [tuple(row) for row in found] == plainly
+        assert len(await query.run(connection, given | {"most": 1})) == 1
+        assert not await query.run(connection, given | {"now": NOW - timedelta(days=2)})
+    assert (found[0].holder, found[0].heard_at) == (Holder.HUMAN, NOW)
+    assert (found[0].brief, found[0].topic, found[1].topic) == (True, b"\0\xff", None)
+
+    def script() -> Script:
+        return [row.id for row in (yield query, given)]
+
+    assert await database.read_rows(script()) == ["a", "b"]

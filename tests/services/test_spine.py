@@ -4,13 +4,14 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import text, update
+from sqlalchemy import delete, text, update
 
 from jingxiaowei.errors import StoreError
 from jingxiaowei.pipeline.messages import Channel, MessageKind, Outcome, Receipt
 from jingxiaowei.services.purposes import DECISION, QUESTION_TEXT
 from jingxiaowei.store.tables import (
     CONVERSATION,
+    IDENTITY,
     INBOX,
     OUTBOX,
     QUESTION,
@@ -86,6 +87,20 @@ async def test_order_is_kept_for_one_resident(spine: Spine) -> None:
     await spine.outbox.drain()
     rows = sorted(await spine.rows(OUTBOX), key=lambda row: row.id)
     assert [out.key for out in spine.far.calls] == [row.key for row in rows]
+
+
+async def test_who_is_one_with_another_is_not_made_anew(spine: Spine) -> None:
+    await spine.inbox.receive([said("你好", sender=name, message_id=name) for name in "ab"])
+    first, second = sorted(row.id for row in await spine.rows(RESIDENT))
+    async with spine.database.write() as connection:
+        change = update(IDENTITY).where(IDENTITY.c.id == first).values(resident_id=second)
+        await connection.execute(change)
+        await connection.execute(delete(RESIDENT).where(RESIDENT.c.id == first))
+    await spine.inbox.receive([said("在吗", sender=name, message_id=f"{name}2") for name in "abc"])
+    residents = {row.id for row in await spine.rows(RESIDENT)}
+    assert len(residents) == 2
+    assert first not in residents
+    assert {row.resident_id for row in await spine.rows(IDENTITY)} == residents
 
 
 async def test_two_workers_never_answer_twice(spine: Spine) -> None:

@@ -12,7 +12,9 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy.engine import make_url
 
-from jingxiaowei.app import House
+from jingxiaowei.app import House, open_house
+from jingxiaowei.channels.wecom import callback
+from jingxiaowei.errors import StoreError
 from jingxiaowei.serving import running
 from jingxiaowei.settings import Settings
 from tests.conftest import ROOT, make_settings
@@ -162,6 +164,44 @@ async def remove_database(settings: Settings) -> None:
     connection = await asyncpg.connect(server.render_as_string(hide_password=False))
     await connection.execute(f'DROP DATABASE "{url.database}" WITH (FORCE)')
     await connection.close()
+
+
+async def test_a_database_file_is_served_by_one_process(settings: Settings) -> None:
+    async with running(settings):
+        if settings.sqlite:
+            with pytest.raises(StoreError, match=r"another process \(pid \d+\) serves .*test"):
+                async with running(settings):
+                    pass
+        else:
+            async with running(settings) as (beside, _):
+                assert not await beside.not_ready()
+        async with open_house(settings) as visitor:  # who only looks in is not kept out
+            assert await visitor.database.ready()
+
+
+async def test_an_encoding_nobody_reads_is_refused_in_a_line(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = make_settings(tmp_path, f"sqlite+aiosqlite:///{tmp_path}/test.db")
+    async with running(settings) as (_, address):
+        for encoding in ("br", "zstd"):
+            answer = await posted(address, encoding)
+            assert answer.split()[1] == "400"
+            refusal = [r for r in caplog.records if r.name == "jingxiaowei.http"][-1]
+            assert (refusal.levelname, refusal.exc_info) == ("WARNING", None)
+            assert encoding in refusal.getMessage()
+    assert "Traceback" not in caplog.text
+
+
+async def posted(address: str, encoding: str) -> str:
+    """What comes back for a callback in an encoding; a client of aiohttp would not send it."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(address.rsplit(":", 1)[1]))
+    head = f"POST {callback.PATH} HTTP/1.1\r\nHost: x\r\nContent-Encoding: {encoding}\r\n"
+    writer.write(f"{head}Content-Length: 3\r\n\r\nabc".encode())
+    answer = await asyncio.wait_for(reader.read(), 10)
+    writer.close()
+    await writer.wait_closed()
+    return answer.decode()
 
 
 async def test_an_edit_is_in_force_within_seconds(

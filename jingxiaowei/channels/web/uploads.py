@@ -10,7 +10,6 @@ import filetype  # type: ignore[import-untyped]  # 1.2 ships no types
 from aiohttp import BodyPartReader, web
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.web_protocol import RequestPayloadError
-from PIL import Image
 
 from jingxiaowei.channels.web.refusals import TOO_LONG, RefusedError
 
@@ -111,6 +110,8 @@ def _check(data: bytes, broken: str) -> str:
     content_type = str(kind.mime) if kind else ""
     if content_type not in _FORMATS:
         raise RefusedError(415, "只能发图片（JPG、PNG、WebP、GIF）。请截图再发，5 MB 以内。")
+    from PIL import Image  # many a process never sees a picture
+
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

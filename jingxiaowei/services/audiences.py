@@ -71,7 +71,7 @@ class Audiences:
         audience = self.read(text)
         async with self._database.write() as connection:
             scope = await self._enter(connection, officer, Act.COUNT, audience, now, str(audience))
-        async with self._database.read() as connection:
+        async with self._database.survey() as connection:
             found = residents_of(audience, scope, now).subquery()
             rows = await connection.execute(
                 select(found.c.area, func.count().label("n")).group_by(found.c.area)
@@ -124,7 +124,7 @@ class Audiences:
             scope = await self._enter(
                 connection, officer, Act.LIST_AUDIENCE, audience, now, f"{reason[:40]} {audience}"
             )
-        async with self._database.read() as connection:
+        async with self._database.survey() as connection:
             found = residents_of(audience, scope, now).subquery()
             rows = await connection.execute(
                 select(found.c.id).where(found.c.id > after).order_by(found.c.id).limit(limit)

@@ -90,7 +90,7 @@ class FileSearch:
             reason = f"{reason_of(purpose, note)} {asked}"
             await self._rights.allow(connection, officer, act, None, now, reason)
             scope = await self._rights.scope(connection, officer, now)
-        async with self._database.read() as connection:
+        async with self._database.survey() as connection:
             if not scope.everywhere:
                 mine = RESIDENT.c.officer_id == officer.id
                 query = query.where(or_(RESIDENT.c.area.in_(scope.areas), mine))

@@ -84,7 +84,7 @@ class TaxonomySurgery:
         """
         require(officer.role, Act.SURGERY)
         self._check(plan)
-        async with self._database.read() as connection:
+        async with self._database.survey() as connection:
             return await self._effect(connection, plan, now)
 
     async def apply(self, officer: Signed, plan: Plan, now: datetime) -> tuple[int, Effect]:
@@ -96,6 +96,7 @@ class TaxonomySurgery:
         require(officer.role, Act.SURGERY)
         self._check(plan)
         async with self._database.write() as connection:
+            await self._database.plan_afresh(connection)
             effect = await self._effect(connection, plan, now)
             row = {
                 "kind": plan.kind.value,

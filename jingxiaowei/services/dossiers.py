@@ -15,7 +15,8 @@ from jingxiaowei.services.files_values import Dossier, Purpose, TagLine
 from jingxiaowei.services.officers import Signed
 from jingxiaowei.services.register import UNNAMED
 from jingxiaowei.services.roster import LOCAL
-from jingxiaowei.services.suggestions import Content, Waiting
+from jingxiaowei.services.suggestions import Content
+from jingxiaowei.services.suggestions_waiting import Waiting
 from jingxiaowei.services.tagging_rules import REVIEW_AHEAD
 from jingxiaowei.store.engine import Database
 from jingxiaowei.store.file_tables import ContactKind

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import or_, select
 
+from jingxiaowei.content.tag_model import Taxonomy
 from jingxiaowei.services.alerts_words import mask_name
 from jingxiaowei.services.files import phone_digits, reason_of
 from jingxiaowei.services.files_rights import Act, FileRights
@@ -70,7 +71,8 @@ class FileSearch:
             query = query.where(
                 RESIDENT.c.id.in_(
                     select(ASSIGNMENT.c.resident_id).where(
-                        ASSIGNMENT.c.tag == which.slug, standing_at(now)
+                        ASSIGNMENT.c.tag.in_(_or_narrower(taxonomy, which.slug)),
+                        standing_at(now),
                     )
                 )
             )
@@ -114,3 +116,7 @@ class FileSearch:
             ):
                 names[given.resident_id] = mask_name(cipher.open(CONTACT, given.value))
         return [Found(row.id, row.area, names.get(row.id, ""), tuple(tags[row.id])) for row in rows]
+
+
+def _or_narrower(taxonomy: Taxonomy, slug: str) -> tuple[str, ...]:
+    return tuple({slug, taxonomy.narrower.get(slug, slug)})

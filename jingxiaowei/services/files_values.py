@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from jingxiaowei.services.consents import Agreement
-from jingxiaowei.services.suggestions import Waiting
+from jingxiaowei.services.suggestions_waiting import Waiting
 from jingxiaowei.services.tagging_values import Held
 from jingxiaowei.store.file_tables import CONTACT_POINT, REQUEST, ContactKind, Minor
 from jingxiaowei.store.sealed import SEALED

@@ -83,11 +83,8 @@ def test_the_law_is_in_the_table() -> None:
 def test_one_choice_and_exclusions_are_known_from_both_sides() -> None:
     conflicts = TAXONOMY.conflicts
     assert conflicts("senior_60") >= {"young_adult", "middle_aged"}
-    assert "senior_70" not in conflicts("senior_60")
-    assert conflicts("senior_70") >= {
-        "young_adult",
-        "middle_aged",
-    }
+    assert conflicts("senior_70") >= {"young_adult", "middle_aged", "senior_60"}
+    assert TAXONOMY.narrower == {"senior_60": "senior_70"}
     assert conflicts("local_hukou") >= {"new_resident", "overseas_resident", "permit_holder"}
     assert "local_hukou" in conflicts("permit_holder")
     assert conflicts("car_owner") == frozenset()
@@ -158,6 +155,18 @@ def test_a_good_group_has_no_error_and_another_count_is_a_warning(tmp_path: Path
             "    sensitivity: general\n    excludes: [bell_owner]",
             11,
             "和自己互斥",
+        ),
+        (
+            "    sensitivity: general",
+            "    sensitivity: general\n    part_of: bell_owner",
+            11,
+            "更宽的标签",
+        ),
+        (
+            "    sensitivity: general",
+            "    sensitivity: general\n    part_of: nothing",
+            11,
+            "没有标签“nothing”",
         ),
         ("我…铃铛]", "我…]", 13, "两边都要有字"),
         ("unless: [铃铛花]", "unless: [铃…花]", 14, "不能有“…”"),

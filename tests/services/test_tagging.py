@@ -124,11 +124,13 @@ async def test_one_choice_is_replaced_only_when_that_is_said(filing: Filing) -> 
         police, who, "senior_60", WHY, filing.now, replace=frozenset({"young_adult"})
     )
     assert outcome.replaced == ("young_adult",)
-    await filing.tagging.apply(police, who, "senior_70", WHY, filing.now)
-    assert await filing.tags(who) == ["senior_60", "senior_70"]
+    await filing.tagging.apply(
+        police, who, "senior_70", WHY, filing.now, replace=frozenset({"senior_60"})
+    )
+    assert await filing.tags(who) == ["senior_70"]
     assert await filing.tags(who, filing.now - timedelta(hours=1)) == ["young_adult"]
     ended = [(r.tag, r.ended_because) for r in await filing.assignments() if r.ended_at]
-    assert ended == [("young_adult", Ended.REPLACED)]
+    assert ended == [("young_adult", Ended.REPLACED), ("senior_60", Ended.REPLACED)]
 
 
 async def test_two_officers_at_once_one_wins(filing: Filing) -> None:

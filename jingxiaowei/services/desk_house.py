@@ -43,7 +43,7 @@ def build(
     database: Database, content: Content, audit: Audit, officers: Officers, files: FileHouse
 ) -> DeskHouse:
     """Wire the desk."""
-    tickets = Tickets(database, audit, officers, files.replies)
+    tickets = Tickets(database, content, audit, officers, files.replies)
     return DeskHouse(
         files,
         content,

@@ -8,9 +8,9 @@ from sqlalchemy import or_, select
 
 from jingxiaowei.content.tag_model import Taxonomy
 from jingxiaowei.services.alerts_words import mask_name
-from jingxiaowei.services.files import phone_digits, reason_of
+from jingxiaowei.services.files import phone_digits
 from jingxiaowei.services.files_rights import Act, FileRights
-from jingxiaowei.services.files_values import CONTACT, Purpose
+from jingxiaowei.services.files_values import CONTACT, Purpose, reason_of
 from jingxiaowei.services.officers import Signed
 from jingxiaowei.services.suggestions import Content
 from jingxiaowei.services.tagging_rows import standing_at
@@ -89,7 +89,7 @@ class FileSearch:
             asked = "+".join(
                 word for word, given in (("tag", tag), ("area", area), ("phone", phone)) if given
             )
-            reason = f"{reason_of(purpose, note)} {asked}"
+            reason = f"{reason_of(purpose, note, self._content.library.forbidden)} {asked}"
             await self._rights.allow(connection, officer, act, None, now, reason)
             scope = await self._rights.scope(connection, officer, now)
         async with self._database.survey() as connection:

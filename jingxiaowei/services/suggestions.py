@@ -223,7 +223,7 @@ class Suggestions:
                 row.resident_id, row.tag, reason, ground or row.ground, None, replace_tags
             )
             names = names_of(await self._officers.names(connection))
-            ruling = rule(officer, noted, standing, self._taxonomy, now, set(), names)
+            ruling = rule(officer, noted, standing, self._content.library, now, set(), names)
             if ruling.proposal:
                 if row.state is SuggestionState.PROPOSED:
                     raise TagConflictError("已经提请，等民警确认。")

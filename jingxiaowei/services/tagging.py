@@ -150,7 +150,7 @@ class Tagging:
         dry_run: bool = False,
     ) -> list[Outcome]:
         """Judge rows against files that change with each row; then write what was let through."""
-        cipher, taxonomy = self._database.cipher, self.taxonomy
+        cipher = self._database.cipher
         residents = {row.resident_id for row in rows}
         found = await rows_of.standings(connection, cipher, residents, now, lock=not dry_run)
         evidence = await rows_of.known_evidence(
@@ -176,7 +176,7 @@ class Tagging:
                             connection, "这位居民", standing.area
                         )
                     raise PermissionDeniedError(refusals[standing.area])
-                ruling = rule(officer, row, standing, taxonomy, now, evidence, names)
+                ruling = rule(officer, row, standing, self._content.library, now, evidence, names)
                 if any(held.id == _THIS_CALL for held in ruling.replaces):
                     raise TagConflictError(f"这一次里和“{ruling.tag.name}”只能留一个的也在记。")
             except (TagRefusedError, PermissionDeniedError) as error:

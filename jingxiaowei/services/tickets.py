@@ -20,6 +20,7 @@ from jingxiaowei.services.register import labels
 from jingxiaowei.services.replies import Draft, Replies, Told
 from jingxiaowei.services.residents_words import NEEDS, TICKET_STATES
 from jingxiaowei.services.scopes import elsewhere, scope_of
+from jingxiaowei.services.suggestions import Content
 from jingxiaowei.services.tagging_rules import Names, names_of
 from jingxiaowei.store.engine import Database
 from jingxiaowei.store.file_tables import ReplyKind
@@ -73,9 +74,15 @@ class Tickets:
     """Reads tickets and takes steps with them."""
 
     def __init__(
-        self, database: Database, audit: Audit, officers: Officers, replies: Replies
+        self,
+        database: Database,
+        content: Content,
+        audit: Audit,
+        officers: Officers,
+        replies: Replies,
     ) -> None:
         self._database = database
+        self._content = content
         self._audit = audit
         self._officers = officers
         self._replies = replies
@@ -192,7 +199,10 @@ class Tickets:
             TicketConflictError: it is not the officer's to close.
         """
         _require(officer)
-        line = require_line(note, NOTE_CHARACTERS, "写一句结果，比如：已电话答复，下周一来办。")
+        forbidden = self._content.library.forbidden
+        line = require_line(
+            note, forbidden, NOTE_CHARACTERS, "写一句结果，比如：已电话答复，下周一来办。"
+        )
         async with self._database.write() as connection:
             row = await self._enter(connection, officer, ticket_id, now)
             await self._change(

@@ -15,7 +15,7 @@ from jingxiaowei.content.model import Library
 from jingxiaowei.content.shelf import Shelf
 from jingxiaowei.content.source import Level, Problem
 from jingxiaowei.content.tag_checker import check_tags
-from jingxiaowei.content.tag_forbidden import in_definition, in_name, in_slug
+from jingxiaowei.content.tag_forbidden import in_definition, in_name, in_note, in_slug
 from jingxiaowei.content.tag_loader import read_taxonomy
 from jingxiaowei.content.tag_model import LONG_TERM_REVIEW_DAYS, Applier, Taxonomy
 from jingxiaowei.errors import ContentError
@@ -292,6 +292,19 @@ def test_near_forms_of_forbidden_names_are_known(name: str, kind: str) -> None:
 )
 def test_forbidden_slugs_are_known_in_english_and_pinyin(slug: str, kind: str) -> None:
     assert kind in {it.id for it, _ in in_slug(LIBRARY.forbidden, slug)}
+
+
+def test_a_note_is_held_to_the_same_list_in_its_own_words() -> None:
+    said = {
+        "本人说得了癌 症": "癌",
+        "和老公離婚了": "离婚",
+        "月收入不错": "月收入",
+        "工资8000": "工资8",
+        "重点人": "重点人",
+        "已教会她用手机，骗子拉过群": "",
+        "老板拖欠工资，来问怎么办": "",
+    }
+    assert {note: in_note(LIBRARY.forbidden, note) for note in said} == said
 
 
 @pytest.mark.parametrize(

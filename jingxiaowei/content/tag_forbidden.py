@@ -58,10 +58,10 @@ class Forbidden(BaseModel):
     @cached_property
     def noted(self) -> re.Pattern[str]:
         """What no note may hold, in one pattern over compact text; a spared word comes first."""
-        words = {compact(word) for kind in self.kinds for word in kind.noted}
-        spared = {compact(word) for kind in self.kinds for word in kind.spared}
-        known = "|".join(re.escape(word).replace(r"\#", r"\d") for word in sorted(words))
-        return re.compile(f"(?:{'|'.join(map(re.escape, sorted(spared)))})|({known})")
+        words = (word.split("#") for kind in self.kinds for word in kind.noted)
+        known = "|".join(r"\d".join(re.escape(compact(part)) for part in word) for word in words)
+        spared = "|".join(re.escape(compact(it)) for kind in self.kinds for it in kind.spared)
+        return re.compile(f"(?:{spared or '(?!)'})|({known or '(?!)'})")
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,11 +36,13 @@ from jingxiaowei.store.file_tables import (
     CONTACT_POINT,
     MERGE,
     ContactKind,
+    Ended,
     Minor,
     TagSource,
 )
 from jingxiaowei.store.tables import AREA, AUDIT, IDENTITY, INBOX, OFFICER, RESIDENT, Role
 
+REWORDED = "后来改过，原话封存"
 _READINGS = 20
 _WHY = 20
 _READ = ("file.view", "file.view_careful", "file.original", "file.export", "file.contact")
@@ -320,6 +322,8 @@ class Files:
     def _line(self, tag: Held, names: Names) -> TagLine:
         taxonomy = self._content.library.taxonomy
         known = taxonomy.by_slug.get(tag.tag)
+        if tag.ended_because is Ended.REWORDED:  # a look back; the words are for police, apart
+            tag = replace(tag, reason=REWORDED)
         by = "居民本人" if tag.source is TagSource.RESIDENT else names(tag.officer_id)
         return TagLine(
             tag,

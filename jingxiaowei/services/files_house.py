@@ -16,6 +16,7 @@ from jingxiaowei.services.handing_over import HandingOver
 from jingxiaowei.services.media import MediaKeeper
 from jingxiaowei.services.merging import Merging
 from jingxiaowei.services.minors import Minors
+from jingxiaowei.services.note_changes import NoteChanges
 from jingxiaowei.services.officers import Officers
 from jingxiaowei.services.replies import Replies
 from jingxiaowei.services.requests import Requests
@@ -40,6 +41,7 @@ class FileHouse:
     erasure: Erasure  # a worker: run
     files: Files
     search: FileSearch
+    notes: NoteChanges
     replies: Replies
     requests: Requests
     merging: Merging
@@ -62,10 +64,11 @@ def build(
     consents = Consents(database, audit, content)
     replies = Replies(database, bell, content, rights)
     files = Files(database, content, officers, rights, suggestions, consents)
+    tagging = Tagging(database, audit, content, officers, rights, suggestions)
     return FileHouse(
         rights,
         suggestions,
-        Tagging(database, audit, content, officers, rights, suggestions),
+        tagging,
         Choices(database, audit, content, suggestions),
         consents,
         TagReviews(database, audit, content, rights, suggestions),
@@ -73,6 +76,7 @@ def build(
         Erasure(database, bell, content, audit, rights, media),
         files,
         FileSearch(database, content, rights),
+        NoteChanges(database, content, officers, rights, tagging),
         replies,
         Requests(database, audit, content, officers, rights, replies),
         Merging(database, content, rights),

@@ -254,7 +254,7 @@ class Tagging:
         if because not in _BY_OFFICERS:
             raise TagRefusedError("去掉标签要选：去掉、更正、本人要求。")
         async with self._database.write() as connection:
-            row = await self._enter_assignment(connection, officer, assignment_id, now)
+            row = await self.enter_assignment(connection, officer, assignment_id, now)
             await rows_of.end(connection, {row.id}, because, officer.id, now)
             what = f"end {because} {mask(reason)[:NOTE_CHARACTERS]}".strip()
             await self._audit.record(
@@ -268,7 +268,7 @@ class Tagging:
             TagConflictError, TagRefusedError, PermissionDeniedError: as :meth:`apply`.
         """
         async with self._database.write() as connection:
-            row = await self._enter_assignment(connection, officer, assignment_id, now)
+            row = await self.enter_assignment(connection, officer, assignment_id, now)
             await rows_of.end(connection, {row.id}, Ended.REPLACED, officer.id, now)
             again = Noted(row.resident_id, row.tag, reason, row.ground, None)
             [outcome] = await self._note(connection, officer, [again], row.source, now, strict=True)
@@ -296,7 +296,7 @@ class Tagging:
         await self._rights.inside(connection, officer, _subject(standing), now)
         return standing
 
-    async def _enter_assignment(
+    async def enter_assignment(
         self, connection: AsyncConnection, officer: Signed, assignment_id: int, now: datetime
     ) -> Held:
         """A tag that stands, through the gate for its kind."""

@@ -21,6 +21,7 @@ from jingxiaowei.services.officers import Officers
 from jingxiaowei.services.replies import Replies
 from jingxiaowei.services.requests import Requests
 from jingxiaowei.services.suggestions import Suggestions
+from jingxiaowei.services.surgery_files import TagFiles
 from jingxiaowei.services.tag_reviews import TagReviews
 from jingxiaowei.services.tagging import Tagging
 from jingxiaowei.services.taxonomy_surgery import TaxonomySurgery
@@ -57,6 +58,7 @@ def build(
     audit: Audit,
     officers: Officers,
     media: MediaKeeper,
+    tag_files: TagFiles | None = None,
 ) -> FileHouse:
     """Wire the files."""
     rights = FileRights(audit)
@@ -82,5 +84,5 @@ def build(
         Merging(database, content, rights),
         HandingOver(database, officers, rights),
         Audiences(database, content, rights),
-        TaxonomySurgery(database, content, rights),
+        TaxonomySurgery(database, content, rights, tag_files),
     )

@@ -12,10 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from jingxiaowei.pipeline.audience import AllOf, Audience, Line, Person
 from jingxiaowei.pipeline.audience_parser import parse
 from jingxiaowei.services.audience_query import residents_of, residents_where
+from jingxiaowei.services.current import Content
 from jingxiaowei.services.files_rights import Act, FileRights, Subject, require
 from jingxiaowei.services.officers import Signed
 from jingxiaowei.services.scopes import Scope
-from jingxiaowei.services.suggestions import Content
 from jingxiaowei.services.tagging_rows import standing_at
 from jingxiaowei.services.tagging_values import TagConflictError, TagRefusedError
 from jingxiaowei.store.engine import Database

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from jingxiaowei.content.tag_model import Taxonomy
-from jingxiaowei.services.alerts_house import Content
 from jingxiaowei.services.audit import Audit
 from jingxiaowei.services.colleagues import Colleagues
+from jingxiaowei.services.current import ContentAndMind
 from jingxiaowei.services.dossiers import Dossiers
 from jingxiaowei.services.files_house import FileHouse
 from jingxiaowei.services.officers import Officers
@@ -23,7 +23,7 @@ class DeskHouse:
     """The console's side of the files."""
 
     files: FileHouse
-    content: Content
+    content: ContentAndMind
     register: Register
     dossiers: Dossiers
     worklist: Worklist
@@ -40,7 +40,7 @@ class DeskHouse:
 
 
 def build(
-    database: Database, content: Content, audit: Audit, officers: Officers, files: FileHouse
+    database: Database, content: ContentAndMind, audit: Audit, officers: Officers, files: FileHouse
 ) -> DeskHouse:
     """Wire the desk."""
     tickets = Tickets(database, content, audit, officers, files.replies)

@@ -14,6 +14,7 @@ from jingxiaowei.services import tagging_rows as rows_of
 from jingxiaowei.services.alerts_words import CHANNELS, mask_name
 from jingxiaowei.services.consents import Consents
 from jingxiaowei.services.contact_points import drop_contact
+from jingxiaowei.services.current import Content
 from jingxiaowei.services.file_parts import kept_of
 from jingxiaowei.services.files_rights import Act, FileRights, Subject, require
 from jingxiaowei.services.files_timeline import timeline
@@ -28,7 +29,7 @@ from jingxiaowei.services.files_values import (
 )
 from jingxiaowei.services.inbox import BODY
 from jingxiaowei.services.officers import Officers, Signed
-from jingxiaowei.services.suggestions import Content, Suggestions
+from jingxiaowei.services.suggestions import Suggestions
 from jingxiaowei.services.tagging_rules import Names, names_of
 from jingxiaowei.services.tagging_values import Held, TagRefusedError
 from jingxiaowei.store.engine import Database

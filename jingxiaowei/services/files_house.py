@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 
-from jingxiaowei.services.alerts_house import Content
 from jingxiaowei.services.audiences import Audiences
 from jingxiaowei.services.audit import Audit
 from jingxiaowei.services.bell import Bell
 from jingxiaowei.services.choices import Choices
 from jingxiaowei.services.consents import Consents
+from jingxiaowei.services.current import ContentAndMind
 from jingxiaowei.services.erasure import Erasure
 from jingxiaowei.services.files import Files
 from jingxiaowei.services.files_rights import FileRights
@@ -54,7 +54,7 @@ class FileHouse:
 def build(
     database: Database,
     bell: Bell,
-    content: Content,
+    content: ContentAndMind,
     audit: Audit,
     officers: Officers,
     media: MediaKeeper,

@@ -8,11 +8,11 @@ from sqlalchemy import or_, select
 
 from jingxiaowei.content.tag_model import Taxonomy
 from jingxiaowei.services.alerts_words import mask_name
+from jingxiaowei.services.current import Content
 from jingxiaowei.services.files import phone_digits
 from jingxiaowei.services.files_rights import Act, FileRights
 from jingxiaowei.services.files_values import CONTACT, Purpose, reason_of
 from jingxiaowei.services.officers import Signed
-from jingxiaowei.services.suggestions import Content
 from jingxiaowei.services.tagging_rows import standing_at
 from jingxiaowei.services.tagging_rules import find_tag
 from jingxiaowei.services.tagging_values import TagRefusedError

@@ -13,11 +13,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from jingxiaowei.errors import PermissionDeniedError
 from jingxiaowei.services import tagging_rows as rows_of
+from jingxiaowei.services.current import Content
 from jingxiaowei.services.files_rights import Act, FileRights, Subject
 from jingxiaowei.services.files_values import Purpose, reason_of
 from jingxiaowei.services.notes import NoteRefusedError, require_note
 from jingxiaowei.services.officers import Officers, Signed
-from jingxiaowei.services.suggestions import Content
 from jingxiaowei.services.tagging import Tagging
 from jingxiaowei.services.tagging_rules import names_of
 from jingxiaowei.services.tagging_values import REASON, Held, TagRefusedError

@@ -26,13 +26,14 @@ from jingxiaowei.pipeline.messages import Channel
 from jingxiaowei.services import tagging_rows as rows_of
 from jingxiaowei.services.audit import Audit, Event
 from jingxiaowei.services.contact_points import contact_row
+from jingxiaowei.services.current import Content
 from jingxiaowei.services.files_rights import Act
 from jingxiaowei.services.inbox import ADDRESS
 from jingxiaowei.services.officers import Officers, Signed
 from jingxiaowei.services.sheets_judging import Judged
 from jingxiaowei.services.sheets_staging import Staging
 from jingxiaowei.services.sheets_values import SheetError
-from jingxiaowei.services.suggestions import Content, Suggestions
+from jingxiaowei.services.suggestions import Suggestions
 from jingxiaowei.services.tagging_values import Standing
 from jingxiaowei.store.engine import Database
 from jingxiaowei.store.file_tables import ASSIGNMENT, CONTACT_POINT, ContactKind, TagSource

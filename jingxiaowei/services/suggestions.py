@@ -7,7 +7,7 @@ index sees to it, and the turn needs no look-up. Raised in the turn's own transa
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any
 
 from sqlalchemy import (
     func,
@@ -17,11 +17,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from jingxiaowei.content.model import Library
 from jingxiaowei.content.tag_model import Taxonomy
 from jingxiaowei.pipeline.mask import mask
 from jingxiaowei.services import tagging_rows as rows_of
 from jingxiaowei.services.audit import Audit, Event
+from jingxiaowei.services.current import Content
 from jingxiaowei.services.files_rights import ALLOWED, Act, FileRights, Subject, require
 from jingxiaowei.services.officers import Officers, Signed
 from jingxiaowei.services.suggestions_raising import raising
@@ -49,13 +49,6 @@ QUIET = timedelta(days=180)  # a declined one is not raised again for so long
 OPEN_LIFE = timedelta(days=60)  # nobody decided: what was said then is stale now
 _WAITING = (SuggestionState.OPEN, SuggestionState.PROPOSED)
 _QUOTE_CHARACTERS = 60
-
-
-class Content(Protocol):
-    """Whoever holds the content of the moment."""
-
-    @property
-    def library(self) -> Library: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,17 +9,16 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace as changed
 from datetime import datetime
-from typing import Protocol
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from jingxiaowei.content.model import Library
 from jingxiaowei.content.tag_model import Taxonomy
 from jingxiaowei.errors import PermissionDeniedError
 from jingxiaowei.pipeline.mask import mask
 from jingxiaowei.services import tagging_rows as rows_of
 from jingxiaowei.services.audit import Audit, Event
+from jingxiaowei.services.current import Content
 from jingxiaowei.services.files_rights import (
     Act,
     FileRights,
@@ -54,13 +53,6 @@ MOST_ROWS = 1000  # a call
 MOST_TAGS = 30  # a resident and call
 _THIS_CALL = -1  # the id of what an earlier row of the same call notes
 _BY_OFFICERS = frozenset({Ended.REMOVED, Ended.CORRECTED, Ended.WITHDRAWN})
-
-
-class Content(Protocol):
-    """Whoever holds the content of the moment."""
-
-    @property
-    def library(self) -> Library: ...
 
 
 class Tagging:

@@ -29,10 +29,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from jingxiaowei.content.tag_model import Taxonomy
 from jingxiaowei.pipeline.audience_parser import parse
 from jingxiaowei.services.audience_query import residents_of
+from jingxiaowei.services.current import Content
 from jingxiaowei.services.files_rights import Act, FileRights, require
 from jingxiaowei.services.officers import Signed
 from jingxiaowei.services.scopes import Scope
-from jingxiaowei.services.suggestions import Content
 from jingxiaowei.services.surgery_files import Proposal, TagFiles, require_sense
 from jingxiaowei.services.surgery_rules import rewritten, rules_about
 from jingxiaowei.services.surgery_values import Done, Effect, Kind, Plan

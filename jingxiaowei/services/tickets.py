@@ -14,13 +14,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from jingxiaowei.errors import JingxiaoweiError, PermissionDeniedError
 from jingxiaowei.services.audit import Audit, Event
 from jingxiaowei.services.conversations import Spoken, messages, spoken
+from jingxiaowei.services.current import Content
 from jingxiaowei.services.notes import require_line
 from jingxiaowei.services.officers import Officers, Signed
 from jingxiaowei.services.register import labels
 from jingxiaowei.services.replies import Draft, Replies, Told
 from jingxiaowei.services.residents_words import NEEDS, TICKET_STATES
 from jingxiaowei.services.scopes import elsewhere, scope_of
-from jingxiaowei.services.suggestions import Content
 from jingxiaowei.services.tagging_rules import Names, names_of
 from jingxiaowei.store.engine import Database
 from jingxiaowei.store.file_tables import ReplyKind

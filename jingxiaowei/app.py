@@ -107,6 +107,7 @@ class House:
         self._start("content", self.content.watch)
         self._start("retention", self.retention.run)
         self._start("erasure", self.files.erasure.run)
+        self._start("own-tags", self.files.asking.run)
         self._start("lists", self.lists.run)
         for i, turn in enumerate(self.turns):
             self._start(f"turn-{i}", turn.run)

@@ -20,6 +20,7 @@ from jingxiaowei.services.note_changes import NoteChanges
 from jingxiaowei.services.officers import Officers
 from jingxiaowei.services.replies import Replies
 from jingxiaowei.services.requests import Requests
+from jingxiaowei.services.review_asking import ReviewAsking
 from jingxiaowei.services.suggestions import Suggestions
 from jingxiaowei.services.surgery_files import TagFiles
 from jingxiaowei.services.tag_reviews import TagReviews
@@ -38,6 +39,7 @@ class FileHouse:
     choices: Choices  # the turn: choose, note_fact
     consents: Consents
     reviews: TagReviews
+    asking: ReviewAsking  # a worker: run
     minors: Minors  # the ledger: heard
     erasure: Erasure  # a worker: run
     files: Files
@@ -74,6 +76,7 @@ def build(
         Choices(database, audit, content, suggestions),
         consents,
         TagReviews(database, audit, content, rights, suggestions),
+        ReviewAsking(database, bell, content),
         Minors(database, audit, content, rights),
         Erasure(database, bell, content, audit, rights, media),
         files,

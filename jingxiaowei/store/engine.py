@@ -60,6 +60,11 @@ Step = Callable[[AsyncConnection], Awaitable[object]]
 Finish = Callable[[AsyncConnection, Sequence[Any]], Awaitable[object]]
 
 
+def _engine(url: URL, **options: Any) -> AsyncEngine:
+    """An engine whose errors, which get into logs, name no values: whose row it was, which tag."""
+    return create_async_engine(url, hide_parameters=True, **options)
+
+
 def _configure_sqlite(engine: AsyncEngine, begin: str) -> None:
     @event.listens_for(engine.sync_engine, "connect")
     def connect(connection: Any, _record: Any) -> None:
@@ -83,14 +88,12 @@ class Database:
         if self.sqlite:
             with _in_one_sentence():
                 _file(self.url).parent.mkdir(parents=True, exist_ok=True)
-            self.engine = create_async_engine(self.url, pool_size=1, max_overflow=0)
-            self.readers = create_async_engine(self.url, pool_size=4, max_overflow=4)
+            self.engine = _engine(self.url, pool_size=1, max_overflow=0)
+            self.readers = _engine(self.url, pool_size=4, max_overflow=4)
             _configure_sqlite(self.engine, "BEGIN IMMEDIATE")
             _configure_sqlite(self.readers, "BEGIN")
         else:
-            self.engine = create_async_engine(
-                self.url, pool_size=8, max_overflow=8, pool_pre_ping=True
-            )
+            self.engine = _engine(self.url, pool_size=8, max_overflow=8, pool_pre_ping=True)
             self.readers = self.engine
         self._cipher: Cipher | None = None
         self.secrets: tuple[str, ...] = ()  # the operator's, the one in force first

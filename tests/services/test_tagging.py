@@ -5,6 +5,8 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import insert
+from sqlalchemy.exc import IntegrityError
 
 from jingxiaowei.errors import PermissionDeniedError
 from jingxiaowei.pipeline.decide import Mind
@@ -17,7 +19,7 @@ from jingxiaowei.services.tagging_values import (
     TagRefusedError,
 )
 from jingxiaowei.store.engine import Database
-from jingxiaowei.store.file_tables import ConsentKind, Ended, Ground, TagSource
+from jingxiaowei.store.file_tables import ASSIGNMENT, ConsentKind, Ended, Ground, TagSource
 from jingxiaowei.store.tables import AUDIT, Role
 from tests.services.filing import WHY, Filing, make_filing
 
@@ -322,3 +324,12 @@ async def test_a_lasting_choice_is_kept_when_asked(filing: Filing) -> None:
     old, new = await filing.assignments()
     assert (old.ended_because, new.ended_at) == (Ended.REPLACED, None)
     assert (await filing.choose(who, "pref_call")).did is Did.ALREADY
+
+
+async def test_an_error_of_the_database_names_no_tag(filing: Filing) -> None:
+    row = {"resident_id": "nobody", "tag": "elder_alone", "source": TagSource.OFFICER}
+    row |= {"reason": b"", "ground": Ground.DUTY, "started_at": filing.now}
+    with pytest.raises(IntegrityError) as error:
+        async with filing.database.write() as connection:
+            await connection.execute(insert(ASSIGNMENT), [row])
+    assert "elder_alone" not in str(error.value)

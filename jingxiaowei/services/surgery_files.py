@@ -172,15 +172,15 @@ def _renames(plan: Plan, library: Library, files: TagFiles | None) -> bool:
 
 def _edit(plan: Plan, library: Library) -> Edit:
     match plan.kind:
-        case Kind.MOVE:
+        case Kind.MOVE if plan.target:
             return Edit(plan.sources, group=plan.target)
         case Kind.RENAME:
             fresh = plan.target not in library.taxonomy.by_slug
             return Edit(plan.sources, plan.target, renamed=fresh)
-        case Kind.SPLIT:
-            return Edit(())  # both tags stay
         case Kind.MERGE | Kind.RETIRE:
             return Edit(plan.sources, plan.target)
+        case Kind.SPLIT | Kind.MOVE:
+            return Edit(())  # both tags stay, or it was moved by hand
 
 
 def _read(path: Path) -> str:

@@ -206,6 +206,11 @@ async def test_a_move_follows_the_groups_rule(
     teen, surgery = await filing.resident(), surgery_on(filing, files)
     await filing.tagging.apply(police, teen, "need_passport", WHY, filing.now)
     await filing.house.minors.note(police, teen, Minor.TEEN, filing.now)
+    for same in (
+        Plan(Kind.MOVE, ("renter",)),
+        Plan(Kind.SPLIT, ("renter",), "landlord", "farmer_fisher"),
+    ):
+        assert (await surgery.proposal(admin, same)).patch == ""
     plan = Plan(Kind.MOVE, ("need_passport",), "care")
     assert (await surgery.preview(admin, plan, filing.now)).residents == 1
     await surgery.apply(admin, plan, filing.now, write=True)

@@ -13,13 +13,18 @@ from typing import Any
 from jingxiaowei.content.model import Library
 from jingxiaowei.content.shelf import Shelf
 from jingxiaowei.content.source import Level, yaml_files
-from jingxiaowei.content.tag_checker import check_tags
+from jingxiaowei.content.tag_checker import BY_SYSTEM, check_tags
 from jingxiaowei.content.tag_edits import Edit, edited
 from jingxiaowei.content.tag_loader import read_taxonomy
+from jingxiaowei.content.tag_model import OPT_OUT
 from jingxiaowei.errors import ContentError
+from jingxiaowei.pipeline.rights import LARGE_TEXT
+from jingxiaowei.services.handing_over import PROMISES
 from jingxiaowei.services.surgery_values import Kind, Plan
 from jingxiaowei.services.tagging_values import TagRefusedError
 
+# Tags that the program itself asks about: without them it would do the wrong thing in silence.
+_KNOWN = frozenset({OPT_OUT, LARGE_TEXT, *BY_SYSTEM, *PROMISES})
 _SLUG = re.compile(r"[a-z][a-z0-9_]{0,59}")
 
 
@@ -96,6 +101,11 @@ class TagFiles:
         facts = {entry.fact for entry in library.entries}
         check_tags(taxonomy, library.forbidden, facts, shelf)
         said: dict[Level, list[str]] = {level: [] for level in Level}
+        said[Level.ERROR] += [
+            f"“{choice.tag}”在 rights.yaml 里还写着，居民能自己选它，先在那里改"
+            for choice in library.rights.choices
+            if choice.tag in library.taxonomy.by_slug and choice.tag not in taxonomy.by_slug
+        ]
         for problem in sorted(set(shelf.problems)):
             line = f"{Path(problem.file).name} 第 {problem.line} 行：{problem.message}"
             said[problem.level].append(line)
@@ -149,6 +159,9 @@ def require_sense(plan: Plan, library: Library, files: TagFiles | None) -> None:
         raise TagRefusedError("写明调整哪些标签，新旧不能相同。")
     if plan.kind is not Kind.MERGE and len(plan.sources) > 1:
         raise TagRefusedError("一次只调整一个；合并才能写几个。")
+    fixed = sorted(_KNOWN & set(plan.sources)) if plan.kind not in (Kind.SPLIT, Kind.MOVE) else []
+    if fixed:
+        raise TagRefusedError(f"“{fixed[0]}”是程序认得的标签，代号不能改，也不能停用。")
     if plan.kind is Kind.RETIRE and plan.target:
         raise TagRefusedError("停用不写新标签。")
     if plan.kind is Kind.MOVE and plan.sources[0] not in known:

@@ -120,6 +120,7 @@ async def test_moving_ends_what_may_not_stand_there(filing: Filing) -> None:
         (Plan(Kind.RETIRE, ("ebike_user",), "car_owner"), "不写新标签"),
         (Plan(Kind.SPLIT, ("ebike_user",), "car_owner"), "哪些人用新标签"),
         (Plan(Kind.MOVE, ("no_such_tag",)), "没有“no_such_tag”"),
+        (Plan(Kind.RETIRE, ("opt_out",)), "程序认得"),
     ],
 )
 async def test_plans_that_make_no_sense(filing: Filing, plan: Plan, says: str) -> None:
@@ -193,6 +194,8 @@ async def test_files_that_would_break_or_are_being_edited_are_left_alone(
     path.write_text(path.read_text(encoding="utf-8") + "# 又写了\n", encoding="utf-8")
     assert not await surgery.undo(admin, id_, filing.now)  # the files, that is
     assert path.read_text(encoding="utf-8").endswith("# 又写了\n")
+    wanted = await surgery.proposal(admin, Plan(Kind.RETIRE, ("pref_call",)))
+    assert "rights.yaml" in wanted.faults[0]
     path.write_text("tags: 乱写\nslug: [", encoding="utf-8")
     assert "读不出来" in (await surgery.proposal(admin, plan)).faults[0]
     with pytest.raises(TagRefusedError, match="文件改不了"):

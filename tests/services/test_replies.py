@@ -120,7 +120,8 @@ async def test_a_ticket_told_within_wecoms_limits(
             update(CONVERSATION).where(CONVERSATION.c.id == key).values(**values)
         )
     replies = filing.house.replies
-    tickets = Tickets(filing.database, filing.spine.audit, filing.spine.officers, replies)
+    spine = filing.spine
+    tickets = Tickets(filing.database, spine.content, spine.audit, spine.officers, replies)
     with pytest.raises(TicketConflictError):
         await tickets.close(helper, ticket, "已答", filing.now, "周一来")
     assert await filing.spine.rows(REPLY) == []

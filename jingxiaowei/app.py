@@ -51,6 +51,7 @@ from jingxiaowei.services.retention import Retention
 from jingxiaowei.services.roster import Roster
 from jingxiaowei.services.sheets_landing import Landing
 from jingxiaowei.services.signins import SignIns
+from jingxiaowei.services.surgery_files import TagFiles
 from jingxiaowei.services.turn import Turn
 from jingxiaowei.settings import Settings
 from jingxiaowei.store.engine import Database
@@ -106,6 +107,7 @@ class House:
         self._start("content", self.content.watch)
         self._start("retention", self.retention.run)
         self._start("erasure", self.files.erasure.run)
+        self._start("own-tags", self.files.asking.run)
         self._start("lists", self.lists.run)
         for i, turn in enumerate(self.turns):
             self._start(f"turn-{i}", turn.run)
@@ -200,7 +202,8 @@ def _wire(settings: Settings, database: Database, session: aiohttp.ClientSession
     if api is not None:
         teller = CardTeller(api, settings.wecom_agent_id, settings.console_url)
     alerts = alerts_house.build(database, bell, content, audit, officers, teller, media)
-    files = files_house.build(database, bell, content, audit, officers, media)
+    tag_files = TagFiles(settings.tags_dir, settings.lexicon_dir)
+    files = files_house.build(database, bell, content, audit, officers, media, tag_files)
     own = own_house.build(database, content, audit, officers, files)
     ledger = Ledger(
         database,

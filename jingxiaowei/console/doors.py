@@ -85,6 +85,8 @@ def _desk_routes(desk: DeskHouse) -> list[web.RouteDef]:
         web.post(f"{_RESIDENT}/tag", tags.note),
         web.post(rf"{_RESIDENT}/tags/{{number:\d{{1,18}}}}/end", tags.end),
         web.post(rf"{_RESIDENT}/tags/{{number:\d{{1,18}}}}/renew", tags.renew),
+        web.post(rf"{_RESIDENT}/tags/{{number:\d{{1,18}}}}/note", tags.reword),
+        web.post(f"{_RESIDENT}/notes", residents.notes),
         web.post(rf"{_RESIDENT}/suggestions/{{number:\d{{1,18}}}}/confirm", tags.confirm),
         web.post(rf"{_RESIDENT}/suggestions/{{number:\d{{1,18}}}}/decline", tags.decline),
         web.get("/work", work.work),

@@ -11,6 +11,7 @@ from jingxiaowei.services.alerts_words import ROLES
 from jingxiaowei.services.desk_house import DeskHouse
 from jingxiaowei.services.files_rights import ALLOWED, Act
 from jingxiaowei.services.handing_over import Handed, OpenWork
+from jingxiaowei.services.surgery_files import Proposal
 from jingxiaowei.services.surgery_values import Effect, Kind, Plan
 from jingxiaowei.services.tagging_values import TagRefusedError
 from jingxiaowei.store.tables import Role
@@ -99,23 +100,32 @@ class MovingPages:
             effect = await surgery.preview(officer, plan, now)
             seen = _print_of(plan, effect)
             if form.get("seen") == seen:
-                await surgery.apply(officer, plan, now)
+                write = form.get("files") == "1"
+                await surgery.apply(officer, plan, now, write=write)
                 raise web.HTTPSeeOther(f"{ROOT}/tags/surgery?said=done")
+            proposal = await surgery.proposal(officer, plan)
+            if form.get("patch") == "1":
+                name = {"Content-Disposition": 'attachment; filename="tags.patch"'}
+                return web.Response(text=proposal.patch, content_type="text/x-diff", headers=name)
         except (TagRefusedError, AudienceError) as refusal:
             return await self._surgery(request, fields, str(refusal), 400)
         except ValueError:
             return await self._surgery(request, fields, "先选怎么调整。", 400)
         fault = "情况变了，再看一遍影响。" if form.get("seen") else ""
-        return await self._surgery(request, fields, fault, effect=effect, seen=seen)
+        return await self._surgery(
+            request, fields, fault, effect=effect, seen=seen, proposal=proposal
+        )
 
     async def undo(self, request: web.Request) -> web.StreamResponse:
         """撤销调整."""
         number = int(request.match_info["number"])
         try:
-            await self._desk.files.surgery.undo(officer_of(request), number, datetime.now(UTC))
+            surgery = self._desk.files.surgery
+            whole = await surgery.undo(officer_of(request), number, datetime.now(UTC))
         except TagRefusedError as refusal:
             return await self._surgery(request, fault=str(refusal), status=409)
-        raise web.HTTPSeeOther(f"{ROOT}/tags/surgery?said=undone")
+        said = "undone" if whole else "half_undone"
+        raise web.HTTPSeeOther(f"{ROOT}/tags/surgery?said={said}")
 
     async def _surgery(
         self,
@@ -125,6 +135,7 @@ class MovingPages:
         status: int = 200,
         effect: Effect | None = None,
         seen: str = "",
+        proposal: Proposal | None = None,
     ) -> web.Response:
         if Act.SURGERY not in ALLOWED[officer_of(request).role]:
             raise PermissionDeniedError("标签体系由管理员调整。")
@@ -134,6 +145,7 @@ class MovingPages:
             "fault": fault,
             "effect": effect,
             "seen": seen,
+            "proposal": proposal,
             "said": _SURGERY_SAID.get(request.query.get("said", ""), ""),
             "past": await self._desk.files.surgery.past(officer_of(request)),
         }
@@ -143,6 +155,7 @@ class MovingPages:
 _SURGERY_SAID = {
     "done": "调整好了，档案已跟上。错了可以撤销。",
     "undone": "撤销了，之后有人改过的不动。",
+    "half_undone": "档案撤销了。tags 文件后来又改过，没有动，请照着改回去。",
 }
 _FIELDS = ("kind", "sources", "target", "expression")
 

@@ -37,6 +37,8 @@ SAID = {
     "proposed": "已提请，等民警确认。",
     "already": "已经记过了。",
     "ended": "去掉了。",
+    "reworded": "依据改好了。原来写的封存，到期清除。",
+    "unworded": "依据撤回了，这项标签已列入待复核。",
     "renewed": "保留了，到期日往后算。",
     "confirmed": "记下了。",
     "declined": "标为不合适，半年内不再提。",
@@ -150,6 +152,21 @@ class ResidentPages:
         except TagRefusedError as refusal:
             return await show_file(self._desk, request, code, fault=str(refusal), status=400)
         return await show_file(self._desk, request, code, why=why, contacts=contacts)
+
+    async def notes(self, request: web.Request) -> web.Response:
+        """看改过的依据: what stood beside the tags before, for a reason."""
+        form = await request.post()
+        try:
+            why = why_of(form)
+            former = await self._desk.files.notes.former(
+                officer_of(request), resident_id(request), why.purpose, datetime.now(UTC), why.note
+            )
+        except TagRefusedError as refusal:
+            return await show_file(
+                self._desk, request, code_of(form), fault=str(refusal), status=400
+            )
+        context = {"id": resident_id(request), "former": former}
+        return render(request, "former_notes.html", context)
 
     async def original(self, request: web.Request) -> web.Response:
         """看原文: one message, for a reason."""

@@ -115,6 +115,22 @@ class TagSteps:
             return await self._refused(request, refusal)
         raise web.HTTPSeeOther(_file(resident_id(request), code_of(form), "renewed"))
 
+    async def reword(self, request: web.Request) -> web.StreamResponse:
+        """改依据, or with ``what=back`` 撤回."""
+        form = await request.post()
+        notes, officer, now = self._desk.files.notes, officer_of(request), datetime.now(UTC)
+        back = form.get("what") == "back"
+        try:
+            if back:
+                await notes.take_back(officer, _number(request), now)
+            else:
+                reason = str(form.get("reason", ""))[:_WORDS]
+                await notes.correct(officer, _number(request), reason, now)
+        except TagRefusedError as refusal:
+            return await self._refused(request, refusal)
+        said = "unworded" if back else "reworded"
+        raise web.HTTPSeeOther(_file(resident_id(request), code_of(form), said))
+
     async def confirm(self, request: web.Request) -> web.StreamResponse:
         """记下, or for an auxiliary's careful one 提请."""
         form = await request.post()

@@ -4,13 +4,13 @@ from aiohttp import web
 
 from jingxiaowei.console.pages import officer_of, render
 from jingxiaowei.errors import PermissionDeniedError
-from jingxiaowei.services.alerts_house import Content
+from jingxiaowei.services.current import ContentAndMind
 from jingxiaowei.services.trial import LONGEST, try_out
 from jingxiaowei.store.tables import Role
 
 
 class TrialPages:
-    def __init__(self, content: Content) -> None:
+    def __init__(self, content: ContentAndMind) -> None:
         self._content = content
 
     async def page(self, request: web.Request) -> web.Response:

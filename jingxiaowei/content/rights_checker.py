@@ -46,6 +46,7 @@ RIGHTS_FIELDS: dict[str, frozenset[str]] = {
     "export_link": frozenset({"hours"}),
     "export_long": frozenset({"window", "code", "day"}),
     "erase_ask": frozenset({"kept"}),
+    "keep_ask": frozenset({"name", "until"}),
     "tag_ask": frozenset({"name", "purposes", "until"}),
     "tag_ask_careful": frozenset({"name", "purposes", "until"}),
     "withdrawn": frozenset({"n"}),

@@ -81,6 +81,12 @@ def _check_tag(taxonomy: Taxonomy, tag: Tag, facts: Container[str], shelf: Shelf
             say(_unknown(taxonomy, slug), "excludes", i)
         elif slug == tag.slug:
             say("标签不能和自己互斥", "excludes", i)
+    if tag.part_of is not None:
+        wider = taxonomy.by_slug.get(tag.part_of)
+        if wider is None:
+            say(_unknown(taxonomy, tag.part_of), "part_of")
+        elif wider is tag or wider.part_of or taxonomy.narrower[wider.slug] != tag.slug:
+            say("part_of 要写另一个更宽的标签，一个宽的只能有一个窄的", "part_of")
     for i, fact in enumerate(tag.suggested_by.facts):
         if fact not in facts:
             # Entries come and go: the cue sleeps, and the house starts.

@@ -1,4 +1,4 @@
-"""禁止标签: what no tag may say of a person, however it is spelt."""
+"""禁止标签: what no tag, and no officer's note beside one, may say of a person."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,6 +23,8 @@ class ForbiddenKind(BaseModel):
         words: its words. slugs: beginnings of English words in a slug.
         sounds: words of two characters that are known by their sound as well.
         spared: what looks or sounds like one of the words and is something else.
+        noted: what must not stand in an officer's note either, as it is written; ``#`` is a
+            digit. Fewer: 教会 is a word of every day there.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow", defer_build=True)
@@ -33,6 +35,7 @@ class ForbiddenKind(BaseModel):
     slugs: tuple[TagSlug, ...] = ()
     sounds: tuple[Said, ...] = ()
     spared: tuple[Said, ...] = ()
+    noted: tuple[Said, ...] = ()
 
 
 class Forbidden(BaseModel):
@@ -51,6 +54,14 @@ class Forbidden(BaseModel):
     def looks(self) -> tuple["_Look", ...]:
         """The words of each kind in the forms that are compared; made once."""
         return tuple(_look(kind) for kind in self.kinds)
+
+    @cached_property
+    def noted(self) -> re.Pattern[str]:
+        """What no note may hold, in one pattern over compact text; a spared word comes first."""
+        words = (word.split("#") for kind in self.kinds for word in kind.noted)
+        known = "|".join(r"\d".join(re.escape(compact(part)) for part in word) for word in words)
+        spared = "|".join(re.escape(compact(it)) for kind in self.kinds for it in kind.spared)
+        return re.compile(f"(?:{spared or '(?!)'})|({known or '(?!)'})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +105,11 @@ def in_definition(forbidden: Forbidden, definition: str) -> Iterator[tuple[Forbi
         denied = min((at for word in denials if (at := clause.find(word)) >= 0), default=None)
         said.append(clause[:denied])
     yield from _look_through(forbidden, said)
+
+
+def in_note(forbidden: Forbidden, note: str) -> str:
+    """The first thing in an officer's note that must not stand there; empty where none does."""
+    return next((it[1] for it in forbidden.noted.finditer(compact(note)) if it[1]), "")
 
 
 def _look_through(

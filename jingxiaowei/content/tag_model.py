@@ -88,6 +88,8 @@ class Tag(_Frozen):
     Attributes:
         expires_days: its default life; None: until it is ended (长期), asked about every 730 days.
         excludes: slugs of tags that cannot stand beside it; one side names the other.
+        part_of: the slug of a wider tag, whose place it takes: who is over 70 is over 60. An
+            audience of the wider one has the narrower one's residents too.
         group: the slug of its group. Set by the loader.
         minors: whether it may stand on the file of a person of 14 to 17. Set by the loader.
     """
@@ -101,6 +103,7 @@ class Tag(_Frozen):
     suggested_by: Cues
     sensitivity: Sensitivity
     excludes: tuple[TagSlug, ...] = ()
+    part_of: TagSlug | None = None
     group: str = ""
     minors: bool = False
 
@@ -157,9 +160,13 @@ class Taxonomy:
     speakers: Speakers = field(default_factory=Speakers)
     # By tag, for it is asked for each row of a list. Made with the rest, for nothing changes.
     _beside: Mapping[str, frozenset[str]] = field(init=False, repr=False, compare=False)
+    # The narrower tag by the wider one. It has one at most: the checker sees to it.
+    narrower: Mapping[str, str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_beside", self._barred())
+        narrower = {tag.part_of: tag.slug for tag in self.tags if tag.part_of}
+        object.__setattr__(self, "narrower", narrower)
 
     @property
     def tags(self) -> tuple[Tag, ...]:
@@ -186,12 +193,14 @@ class Taxonomy:
         return names[close[0]] if close else ""
 
     def conflicts(self, slug: str) -> frozenset[str]:
-        """The tags that cannot stand beside this one: one-choice siblings and exclusions."""
+        """The tags that cannot stand beside this one: one-choice siblings, exclusions, and the
+        wider and the narrower one."""
         return self._beside.get(slug, frozenset())
 
     def _barred(self) -> dict[str, frozenset[str]]:
         """For each tag what cannot stand beside it, whichever of the two says so."""
         pairs = {(tag.slug, other) for tag in self.tags for other in tag.excludes}
+        pairs |= {(tag.slug, tag.part_of) for tag in self.tags if tag.part_of}
         for group in self.groups:
             for choice in group.one_of:
                 pairs |= {(one, other) for one in choice for other in choice}

@@ -8,7 +8,7 @@ an audience, whatever it says.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from jingxiaowei.content.tag_model import OPT_OUT, Taxonomy
@@ -119,18 +119,25 @@ class Audience:
 
     def holds(self, person: Person) -> bool:
         """Whether a person belongs to it."""
-        return OPT_OUT not in person.tags and _holds(self.expression, person)
+        return OPT_OUT not in person.tags and _holds(self.expression, self._widened(person))
 
     def explain(self, person: Person) -> tuple[Line, ...]:
         """Why a person is in or out, from the whole to its parts."""
         free = OPT_OUT not in person.tags
         first = Line(0, "没有选“不接收宣传”" if free else "选了“不接收宣传”，总不在内", free)
+        person = self._widened(person)
         return (first, *_explain(self.expression, person, self.taxonomy, 0))
+
+    def _widened(self, person: Person) -> Person:
+        """Who has a narrower tag counts as having the wider one."""
+        narrower = self.taxonomy.narrower
+        wider = {slug for slug, part in narrower.items() if part in person.tags}
+        return replace(person, tags=person.tags | wider) if wider else person
 
     def to_clauses(self) -> Clause:
         """The normal form for a query; that nobody has opted out is part of it."""
         opted = Test("tag", OPT_OUT, False)
-        clause = _normal(self.expression, True)
+        clause = _normal(_with_narrower(self.expression, self.taxonomy.narrower), True)
         parts = clause.of if isinstance(clause, AllOf) else (clause,)
         rest = tuple(part for part in parts if part != opted)
         return AllOf((opted, *rest)) if rest else opted
@@ -215,6 +222,19 @@ def _fact(atom: Atom, person: Person, taxonomy: Taxonomy) -> str:
             since = person.days_since_contact
             last = "从没联系过" if since is None else f"上次是 {int(since)} 天前"
             return f"{days} 天内联系过：{last}"
+
+
+def _with_narrower(expression: Expression, narrower: Mapping[str, str]) -> Expression:
+    """A wider tag means the narrower one as well."""
+    match expression:
+        case Has(slug) if slug in narrower:
+            return Or((expression, Has(narrower[slug])))
+        case Not(of):
+            return Not(_with_narrower(of, narrower))
+        case And(parts) | Or(parts):
+            return type(expression)(tuple(_with_narrower(part, narrower) for part in parts))
+        case _:
+            return expression
 
 
 def _normal(expression: Expression, wanted: bool) -> Clause:

@@ -118,6 +118,9 @@ class Rights:
             kind, _, slug = rest.partition("-")
             if kind in {"tags", "careful"} and slug in self._tags:
                 return self._consent(head == "agree", kind, slug)
+        if head == "keep" and rest in self._tags:
+            text = self._speech.say("chosen", name=self._tags[rest].name)
+            return self._decide(RightAsked(Deed.CHOOSE, rest), "还留着", text=text)
         if head in {"choose", "leave"} and rest in self._tags:
             return self._own_careful(rest, head == "choose")
         return None

@@ -34,6 +34,7 @@ class Suggesting:
 
     def __init__(self, taxonomy: Taxonomy) -> None:
         self.finder = CueFinder(taxonomy)
+        self._narrower = taxonomy.narrower
         self._by_fact: dict[str, list[Tag]] = {}
         for tag in taxonomy.tags:
             for fact in tag.suggested_by.facts:
@@ -51,7 +52,8 @@ class Suggesting:
     def read(self, text: str, facts: Sequence[str] = ()) -> tuple[tuple[Suggested, ...], Minor]:
         """The same with what the text says of an age, from one pass.
 
-        A resident who says they are under 14 gets none, one of 14 to 17 those of two groups.
+        A resident who says they are under 14 gets none, one of 14 to 17 those of two groups. Of a
+        wider and a narrower tag only the narrower one is brought up.
         """
         scan = self.finder.scan(text)
         minor = minor_of(self.finder, text, scan) if scan.aged else UNSAID
@@ -68,7 +70,7 @@ class Suggesting:
                     continue
                 if self._asks(tag, scan):
                     said[tag.slug] = _asked(tag, fact, text)
-        return tuple(said.values()), minor
+        return tuple(it for it in said.values() if self._narrower.get(it.slug) not in said), minor
 
     def _asks(self, tag: Tag, scan: Scan) -> bool:
         """Whether the question is the resident's own matter; 我妈的身份证 is not."""

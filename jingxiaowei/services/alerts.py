@@ -31,8 +31,9 @@ from jingxiaowei.services.alerts_values import (
 )
 from jingxiaowei.services.alerts_words import STEP
 from jingxiaowei.services.bell import Bell, Stage
+from jingxiaowei.services.current import Content
 from jingxiaowei.services.notices import Matter, Notices, in_line
-from jingxiaowei.services.roster import Content, desk_open
+from jingxiaowei.services.roster import desk_open
 from jingxiaowei.services.scopes import areas_of
 from jingxiaowei.store.alert_tables import (
     ALERT,

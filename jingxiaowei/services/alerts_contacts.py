@@ -9,8 +9,8 @@ from jingxiaowei.content.normalise import compact
 from jingxiaowei.services.alerts import Alerts
 from jingxiaowei.services.alerts_values import CONTACT_BODY
 from jingxiaowei.services.bell import Bell, Stage
+from jingxiaowei.services.current import Content
 from jingxiaowei.services.notices import Matter, Notices, in_line
-from jingxiaowei.services.roster import Content
 from jingxiaowei.store.alert_tables import ALERT, CONTACT, IS_OPEN
 from jingxiaowei.store.engine import Database
 

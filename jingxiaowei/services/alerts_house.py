@@ -1,7 +1,6 @@
 """The parts of the alerts, put together once a process."""
 
 from dataclasses import dataclass
-from typing import Protocol
 
 from jingxiaowei.services.alerts import Alerts
 from jingxiaowei.services.alerts_book import AlertBook
@@ -11,9 +10,7 @@ from jingxiaowei.services.alerts_contacts import Contacts
 from jingxiaowei.services.alerts_pictures import AlertPictures
 from jingxiaowei.services.alerts_review import AlertReviews
 from jingxiaowei.services.alerts_rights import Rights
-from jingxiaowei.services.alerts_settled import Content as Minded
 from jingxiaowei.services.alerts_settled import Settled
-from jingxiaowei.services.alerts_speech import Content as Spoken
 from jingxiaowei.services.alerts_speech import Speech
 from jingxiaowei.services.alerts_steps import Steps
 from jingxiaowei.services.alerts_verdicts import Verdicts
@@ -21,17 +18,13 @@ from jingxiaowei.services.alerts_watch import Watch
 from jingxiaowei.services.alerts_work import AlertDesk
 from jingxiaowei.services.audit import Audit
 from jingxiaowei.services.bell import Bell
+from jingxiaowei.services.current import ContentAndMind
 from jingxiaowei.services.emergencies import Emergencies
 from jingxiaowei.services.media import MediaKeeper
 from jingxiaowei.services.notice_delivery import NoticeDelivery, Teller
 from jingxiaowei.services.notices import Notices
 from jingxiaowei.services.officers import Officers
-from jingxiaowei.services.roster import Content as Shelved
 from jingxiaowei.store.engine import Database
-
-
-class Content(Spoken, Shelved, Minded, Protocol):
-    """Whoever holds the content of the moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +49,7 @@ class AlertHouse:
 def build(
     database: Database,
     bell: Bell,
-    content: Content,
+    content: ContentAndMind,
     audit: Audit,
     officers: Officers,
     teller: Teller,

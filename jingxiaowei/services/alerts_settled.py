@@ -7,12 +7,11 @@ a real script's, and are not settled by it.
 import time
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Protocol
 
 from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from jingxiaowei.pipeline.decide import Mind
+from jingxiaowei.services.current import ContentAndMind
 from jingxiaowei.store.alert_tables import SETTLED
 from jingxiaowei.store.engine import Database
 
@@ -20,17 +19,10 @@ MOST = 10_000  # the newest; older ones go with their alerts anyway
 _SECONDS = 20.0  # between two looks at the table
 
 
-class Content(Protocol):
-    """Whoever holds the content of the moment."""
-
-    @property
-    def mind(self) -> Mind: ...
-
-
 class Settled:
     """Keeps the fingerprints, and hands them to the turn without a query a batch."""
 
-    def __init__(self, database: Database, content: Content) -> None:
+    def __init__(self, database: Database, content: ContentAndMind) -> None:
         self._database = database
         self._content = content
         self._known: frozenset[str] = frozenset()

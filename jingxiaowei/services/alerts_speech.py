@@ -3,13 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from jingxiaowei.pipeline.decide import Mind
 from jingxiaowei.pipeline.messages import Channel, Option, OutgoingKind
+from jingxiaowei.services.current import ContentAndMind
 from jingxiaowei.services.outbox import KF_MESSAGES, KF_RESERVED, KF_WINDOW
 from jingxiaowei.services.purposes import OUT_BODY
 from jingxiaowei.store.engine import Database
@@ -21,13 +20,6 @@ HELD = "真人正在会话里，请在会话里说。"
 SILENT = "居民 48 小时没说话，微信发不出，请打电话。"
 FIVE = "微信不让再发（居民没回话前最多 5 条），请打电话。"
 FOUR = "微信只还能发 1 条，留给紧急的事，请打电话。"
-
-
-class Content(Protocol):
-    """Whoever holds the content of the moment."""
-
-    @property
-    def mind(self) -> Mind: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +35,7 @@ class Words:
 class Speech:
     """Enqueues words in the caller's transaction."""
 
-    def __init__(self, database: Database, content: Content) -> None:
+    def __init__(self, database: Database, content: ContentAndMind) -> None:
         self._database = database
         self._content = content
 

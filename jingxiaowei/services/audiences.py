@@ -12,10 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from jingxiaowei.pipeline.audience import AllOf, Audience, Line, Person
 from jingxiaowei.pipeline.audience_parser import parse
 from jingxiaowei.services.audience_query import residents_of, residents_where
+from jingxiaowei.services.current import Content
 from jingxiaowei.services.files_rights import Act, FileRights, Subject, require
 from jingxiaowei.services.officers import Signed
 from jingxiaowei.services.scopes import Scope
-from jingxiaowei.services.suggestions import Content
 from jingxiaowei.services.tagging_rows import standing_at
 from jingxiaowei.services.tagging_values import TagConflictError, TagRefusedError
 from jingxiaowei.store.engine import Database
@@ -71,7 +71,7 @@ class Audiences:
         audience = self.read(text)
         async with self._database.write() as connection:
             scope = await self._enter(connection, officer, Act.COUNT, audience, now, str(audience))
-        async with self._database.read() as connection:
+        async with self._database.survey() as connection:
             found = residents_of(audience, scope, now).subquery()
             rows = await connection.execute(
                 select(found.c.area, func.count().label("n")).group_by(found.c.area)
@@ -124,7 +124,7 @@ class Audiences:
             scope = await self._enter(
                 connection, officer, Act.LIST_AUDIENCE, audience, now, f"{reason[:40]} {audience}"
             )
-        async with self._database.read() as connection:
+        async with self._database.survey() as connection:
             found = residents_of(audience, scope, now).subquery()
             rows = await connection.execute(
                 select(found.c.id).where(found.c.id > after).order_by(found.c.id).limit(limit)

@@ -11,7 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from jingxiaowei.content.tag_model import Applier, Tag, Taxonomy
 from jingxiaowei.services import tagging_rows as rows_of
 from jingxiaowei.services.audit import Audit, Event
-from jingxiaowei.services.suggestions import Content, Suggestions
+from jingxiaowei.services.current import Content
+from jingxiaowei.services.suggestions import Suggestions
 from jingxiaowei.services.tagging_rules import (
     Ruling,
     conflicting,

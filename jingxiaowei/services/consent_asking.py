@@ -13,8 +13,9 @@ from jingxiaowei.errors import JingxiaoweiError
 from jingxiaowei.pipeline.dialogue import Topic
 from jingxiaowei.pipeline.messages import Option, OutgoingKind
 from jingxiaowei.pipeline.rights_asked import Asked
-from jingxiaowei.services.alerts_speech import Content, Speech
+from jingxiaowei.services.alerts_speech import Speech
 from jingxiaowei.services.consents import Consents
+from jingxiaowei.services.current import ContentAndMind
 from jingxiaowei.services.files_rights import Act, FileRights, Subject
 from jingxiaowei.services.leases import TOPIC
 from jingxiaowei.services.officers import Signed
@@ -37,7 +38,7 @@ class ConsentAsking:
     """Puts the question into the conversation that the resident used last."""
 
     def __init__(
-        self, database: Database, content: Content, rights: FileRights, consents: Consents
+        self, database: Database, content: ContentAndMind, rights: FileRights, consents: Consents
     ) -> None:
         self._database = database
         self._content = content

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from jingxiaowei.content.tag_model import Taxonomy
 from jingxiaowei.services.audit import Audit, Event
-from jingxiaowei.services.suggestions import Content
+from jingxiaowei.services.current import Content
 from jingxiaowei.services.tagging_rows import CURRENT, lock
 from jingxiaowei.services.tagging_values import QUOTE
 from jingxiaowei.store.engine import Database

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from typing import Protocol
 
-from jingxiaowei.services.alerts_house import Content
 from jingxiaowei.services.audit import Audit
 from jingxiaowei.services.contact_offers import ContactOffers, Teller
 from jingxiaowei.services.contact_relations import Relations
 from jingxiaowei.services.contact_watch import ContactWatch, Greeter
+from jingxiaowei.services.current import ContentAndMind
 from jingxiaowei.services.mirror_values import FarTags
 from jingxiaowei.services.officers import Officers
 from jingxiaowei.services.suggestions import Suggestions
@@ -33,7 +33,7 @@ class ContactHouse:
 def build(
     database: Database,
     audit: Audit,
-    content: Content,
+    content: ContentAndMind,
     officers: Officers,
     tagging: Tagging,
     suggestions: Suggestions,

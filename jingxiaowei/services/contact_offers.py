@@ -19,10 +19,11 @@ from jingxiaowei.errors import PermissionDeniedError
 from jingxiaowei.pipeline.messages import Outcome, Receipt
 from jingxiaowei.services import tagging_rows as rows_of
 from jingxiaowei.services.contact_relations import contacts
+from jingxiaowei.services.current import Content
 from jingxiaowei.services.grounds import ground_of
 from jingxiaowei.services.officers import Officers
 from jingxiaowei.services.roster import LOCAL
-from jingxiaowei.services.tagging import Content, Tagging
+from jingxiaowei.services.tagging import Tagging
 from jingxiaowei.services.tagging_values import Did, Noted, Standing
 from jingxiaowei.store.cipher import token
 from jingxiaowei.store.engine import Database

@@ -9,9 +9,9 @@ from typing import Any, Protocol
 from sqlalchemy.exc import SQLAlchemyError
 
 from jingxiaowei.pipeline.messages import Outcome, Receipt
-from jingxiaowei.services.alerts_speech import Content
 from jingxiaowei.services.contact_offers import ContactOffers
 from jingxiaowei.services.contact_relations import Relations
+from jingxiaowei.services.current import ContentAndMind
 from jingxiaowei.services.mirror_values import ContactEvent
 from jingxiaowei.services.tag_mirror import TagMirror
 
@@ -37,7 +37,7 @@ class ContactWatch:
 
     def __init__(
         self,
-        content: Content,
+        content: ContentAndMind,
         relations: Relations,
         offers: ContactOffers,
         mirror: TagMirror,

@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 
 from jingxiaowei.content.tag_model import Taxonomy
-from jingxiaowei.services.alerts_house import AlertHouse, Content
+from jingxiaowei.services.alerts_house import AlertHouse
 from jingxiaowei.services.alerts_taps import CardTaps
 from jingxiaowei.services.audit import Audit
 from jingxiaowei.services.bell import Bell
 from jingxiaowei.services.colleagues import Colleagues
+from jingxiaowei.services.current import ContentAndMind
 from jingxiaowei.services.dossiers import Dossiers
 from jingxiaowei.services.files_house import FileHouse
 from jingxiaowei.services.officers import Officers
@@ -25,7 +26,7 @@ class DeskHouse:
     """The console's side of the files."""
 
     files: FileHouse
-    content: Content
+    content: ContentAndMind
     register: Register
     dossiers: Dossiers
     worklist: Worklist
@@ -45,14 +46,14 @@ class DeskHouse:
 def build(
     database: Database,
     bell: Bell,
-    content: Content,
+    content: ContentAndMind,
     audit: Audit,
     officers: Officers,
     files: FileHouse,
     alerts: AlertHouse,
 ) -> DeskHouse:
     """Wire the desk."""
-    tickets = Tickets(database, bell, audit, officers, files.replies, alerts.emergencies)
+    tickets = Tickets(database, bell, content, audit, officers, files.replies, alerts.emergencies)
     return DeskHouse(
         files,
         content,

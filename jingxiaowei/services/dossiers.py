@@ -10,12 +10,13 @@ from datetime import date, datetime, time, timedelta
 from sqlalchemy import select
 
 from jingxiaowei.services.conversations import messages
+from jingxiaowei.services.current import Content
 from jingxiaowei.services.files import Files
 from jingxiaowei.services.files_values import Dossier, Purpose, TagLine
 from jingxiaowei.services.officers import Signed
 from jingxiaowei.services.register import UNNAMED
 from jingxiaowei.services.roster import LOCAL
-from jingxiaowei.services.suggestions import Content, Waiting
+from jingxiaowei.services.suggestions_waiting import Waiting
 from jingxiaowei.services.tagging_rules import REVIEW_AHEAD
 from jingxiaowei.store.engine import Database
 from jingxiaowei.store.file_tables import ContactKind

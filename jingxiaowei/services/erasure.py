@@ -31,10 +31,10 @@ from jingxiaowei.errors import JingxiaoweiError
 from jingxiaowei.pipeline.messages import OutgoingKind
 from jingxiaowei.services import contact_relations
 from jingxiaowei.services import erasure_parts as parts
-from jingxiaowei.services.alerts_speech import Content
 from jingxiaowei.services.audit import Audit, Event
 from jingxiaowei.services.bell import Bell, Stage
 from jingxiaowei.services.codes import new_code
+from jingxiaowei.services.current import ContentAndMind
 from jingxiaowei.services.file_parts import (
     PARTS,
     count_file,
@@ -110,7 +110,7 @@ class Erasure:
         self,
         database: Database,
         bell: Bell,
-        content: Content,
+        content: ContentAndMind,
         audit: Audit,
         rights: FileRights,
         media: MediaKeeper,

@@ -14,6 +14,7 @@ from jingxiaowei.services import tagging_rows as rows_of
 from jingxiaowei.services.alerts_words import CHANNELS, mask_name
 from jingxiaowei.services.consents import Consents
 from jingxiaowei.services.contact_points import drop_contact
+from jingxiaowei.services.current import Content
 from jingxiaowei.services.file_parts import kept_of
 from jingxiaowei.services.files_rights import Act, FileRights, Subject, require
 from jingxiaowei.services.files_timeline import timeline
@@ -24,11 +25,11 @@ from jingxiaowei.services.files_values import (
     Purpose,
     Reading,
     TagLine,
+    reason_of,
 )
 from jingxiaowei.services.inbox import BODY
-from jingxiaowei.services.notes import NoteRefusedError, require_note
 from jingxiaowei.services.officers import Officers, Signed
-from jingxiaowei.services.suggestions import Content, Suggestions
+from jingxiaowei.services.suggestions import Suggestions
 from jingxiaowei.services.tagging_rules import Names, names_of
 from jingxiaowei.services.tagging_values import Held, TagRefusedError
 from jingxiaowei.store.engine import Database
@@ -36,11 +37,13 @@ from jingxiaowei.store.file_tables import (
     CONTACT_POINT,
     MERGE,
     ContactKind,
+    Ended,
     Minor,
     TagSource,
 )
 from jingxiaowei.store.tables import AREA, AUDIT, IDENTITY, INBOX, OFFICER, RESIDENT, Role
 
+REWORDED = "后来改过，原话封存"
 _READINGS = 20
 _WHY = 20
 _READ = ("file.view", "file.view_careful", "file.original", "file.export", "file.contact")
@@ -84,7 +87,7 @@ class Files:
 
         ``careful``: the protected tags too, for police and a purpose; else they are counted.
         """
-        reason = reason_of(purpose, note)
+        reason = self._reason(purpose, note)
         act = Act.VIEW_CAREFUL if careful else Act.VIEW
         async with self._database.write() as connection:
             resident_id = await kept_of(connection, resident_id)
@@ -148,7 +151,7 @@ class Files:
         self, officer: Signed, inbox_id: int, purpose: Purpose, now: datetime, note: str = ""
     ) -> str:
         """看原文: a message as it was sent."""
-        reason = f"{reason_of(purpose, note)} message:{inbox_id}"
+        reason = f"{self._reason(purpose, note)} message:{inbox_id}"
         async with self._database.write() as connection:
             row = (
                 await connection.execute(
@@ -168,7 +171,7 @@ class Files:
         """Name and numbers unmasked, to ring somebody up."""
         async with self._database.write() as connection:
             await self._enter(
-                connection, officer, Act.CONTACT, resident_id, now, reason_of(purpose, note)
+                connection, officer, Act.CONTACT, resident_id, now, self._reason(purpose, note)
             )
             return await self.contacts_of(connection, resident_id)
 
@@ -310,6 +313,9 @@ class Files:
         await self._rights.allow(connection, officer, act, subject, now, reason)
         return row
 
+    def _reason(self, purpose: Purpose, note: str) -> str:
+        return reason_of(purpose, note, self._content.library.forbidden)
+
     def _careful(self, tag: Held) -> bool:
         known = self._content.library.taxonomy.by_slug.get(tag.tag)
         return known is None or known.careful
@@ -317,6 +323,8 @@ class Files:
     def _line(self, tag: Held, names: Names) -> TagLine:
         taxonomy = self._content.library.taxonomy
         known = taxonomy.by_slug.get(tag.tag)
+        if tag.ended_because is Ended.REWORDED:  # a look back; the words are for police, apart
+            tag = replace(tag, reason=REWORDED)
         by = "居民本人" if tag.source is TagSource.RESIDENT else names(tag.officer_id)
         return TagLine(
             tag,
@@ -387,13 +395,3 @@ def _masked(
         ContactKind.ADDRESS: lambda place: place[:6] + "**",
     }
     return {kind: tuple(map(veil[kind], values)) for kind, values in contacts.items()}
-
-
-def reason_of(purpose: Purpose, note: str) -> str:
-    """事由 as it stands in the trail: never a name or a number."""
-    if purpose is not Purpose.OTHER:
-        return purpose.value
-    try:
-        return f"{purpose.value}：{require_note(note)}"
-    except NoteRefusedError:
-        raise TagRefusedError("选“其他”要写一句事由，不写名字和号码。") from None

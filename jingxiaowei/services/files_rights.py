@@ -25,6 +25,7 @@ class Act(StrEnum):
     VIEW = "view"  # the dossier, careful tags counted only
     VIEW_CAREFUL = "view_careful"
     ORIGINAL = "original"  # 看原文: a message unmasked
+    NOTES = "notes"  # what a note said before it was changed
     READS = "reads"  # who read a dossier and why
     SEARCH = "search"  # by general tag, area or phone
     SEARCH_CAREFUL = "search_careful"

@@ -6,12 +6,13 @@ from datetime import datetime
 
 from sqlalchemy import or_, select
 
+from jingxiaowei.content.tag_model import Taxonomy
 from jingxiaowei.services.alerts_words import mask_name
-from jingxiaowei.services.files import phone_digits, reason_of
+from jingxiaowei.services.current import Content
+from jingxiaowei.services.files import phone_digits
 from jingxiaowei.services.files_rights import Act, FileRights
-from jingxiaowei.services.files_values import CONTACT, Purpose
+from jingxiaowei.services.files_values import CONTACT, Purpose, reason_of
 from jingxiaowei.services.officers import Signed
-from jingxiaowei.services.suggestions import Content
 from jingxiaowei.services.tagging_rows import standing_at
 from jingxiaowei.services.tagging_rules import find_tag
 from jingxiaowei.services.tagging_values import TagRefusedError
@@ -70,7 +71,8 @@ class FileSearch:
             query = query.where(
                 RESIDENT.c.id.in_(
                     select(ASSIGNMENT.c.resident_id).where(
-                        ASSIGNMENT.c.tag == which.slug, standing_at(now)
+                        ASSIGNMENT.c.tag.in_(_or_narrower(taxonomy, which.slug)),
+                        standing_at(now),
                     )
                 )
             )
@@ -87,10 +89,10 @@ class FileSearch:
             asked = "+".join(
                 word for word, given in (("tag", tag), ("area", area), ("phone", phone)) if given
             )
-            reason = f"{reason_of(purpose, note)} {asked}"
+            reason = f"{reason_of(purpose, note, self._content.library.forbidden)} {asked}"
             await self._rights.allow(connection, officer, act, None, now, reason)
             scope = await self._rights.scope(connection, officer, now)
-        async with self._database.read() as connection:
+        async with self._database.survey() as connection:
             if not scope.everywhere:
                 mine = RESIDENT.c.officer_id == officer.id
                 query = query.where(or_(RESIDENT.c.area.in_(scope.areas), mine))
@@ -114,3 +116,7 @@ class FileSearch:
             ):
                 names[given.resident_id] = mask_name(cipher.open(CONTACT, given.value))
         return [Found(row.id, row.area, names.get(row.id, ""), tuple(tags[row.id])) for row in rows]
+
+
+def _or_narrower(taxonomy: Taxonomy, slug: str) -> tuple[str, ...]:
+    return tuple({slug, taxonomy.narrower.get(slug, slug)})

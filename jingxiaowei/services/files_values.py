@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from jingxiaowei.content.tag_forbidden import Forbidden
 from jingxiaowei.services.consents import Agreement
-from jingxiaowei.services.suggestions import Waiting
-from jingxiaowei.services.tagging_values import Held
+from jingxiaowei.services.notes import NoteRefusedError, require_note
+from jingxiaowei.services.suggestions_waiting import Waiting
+from jingxiaowei.services.tagging_values import Held, TagRefusedError
 from jingxiaowei.store.file_tables import CONTACT_POINT, REQUEST, ContactKind, Minor
 from jingxiaowei.store.sealed import SEALED
 
@@ -91,3 +93,13 @@ class Dossier:
     readings: tuple[Reading, ...]
     merged: tuple[MergedFile, ...]
     as_of: datetime | None = None
+
+
+def reason_of(purpose: Purpose, note: str, forbidden: Forbidden) -> str:
+    """事由 as it stands in the trail: never a name or a number."""
+    if purpose is not Purpose.OTHER:
+        return purpose.value
+    try:
+        return f"{purpose.value}：{require_note(note, forbidden)}"
+    except NoteRefusedError:
+        raise TagRefusedError("选“其他”要写一句事由，不写名字和号码。") from None

@@ -9,10 +9,10 @@ from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from jingxiaowei.services import tagging_rows as rows_of
+from jingxiaowei.services.current import Content
 from jingxiaowei.services.file_parts import PARTS, count_file
 from jingxiaowei.services.files_rights import Act, FileRights, Subject, require
 from jingxiaowei.services.officers import Signed
-from jingxiaowei.services.suggestions import Content
 from jingxiaowei.services.tagging_values import Standing, TagConflictError, TagRefusedError
 from jingxiaowei.store.engine import Database
 from jingxiaowei.store.file_tables import (

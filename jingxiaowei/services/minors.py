@@ -13,10 +13,10 @@ from jingxiaowei.pipeline.minors import Band, Person
 from jingxiaowei.pipeline.minors import Minor as Said
 from jingxiaowei.services.audit import Audit, Event
 from jingxiaowei.services.codes import new_code
+from jingxiaowei.services.current import Content
 from jingxiaowei.services.file_parts import remove_parts
 from jingxiaowei.services.files_rights import Act, FileRights, Subject
 from jingxiaowei.services.officers import Signed
-from jingxiaowei.services.suggestions import Content
 from jingxiaowei.services.tagging_values import TagRefusedError
 from jingxiaowei.store.engine import Database
 from jingxiaowei.store.file_tables import ASSIGNMENT, SUGGESTION, Minor

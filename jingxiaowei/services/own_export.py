@@ -7,7 +7,7 @@ at that moment, so no copy lies about. On WeCom the file's text in the chat, whe
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any
 
 import orjson
 from sqlalchemy import insert, select, update
@@ -20,6 +20,7 @@ from jingxiaowei.pipeline.reply import TEXT_BYTES
 from jingxiaowei.services.audit import Audit, Event
 from jingxiaowei.services.codes import new_code
 from jingxiaowei.services.consents import Consents
+from jingxiaowei.services.current import ContentAndMind
 from jingxiaowei.services.files_values import ANSWER, REQUEST_TEXT
 from jingxiaowei.services.inbox import BODY, conversation_id
 from jingxiaowei.services.own_view import (
@@ -56,13 +57,6 @@ _NEEDS = {
 _STATES = {TicketState.CLOSED: "已办结"}
 
 
-class Content(Protocol):
-    """Whoever holds the content of the moment."""
-
-    @property
-    def mind(self) -> Mind: ...
-
-
 @dataclass(frozen=True, slots=True)
 class Download:
     """A file for the browser."""
@@ -78,7 +72,7 @@ class Exports:
     def __init__(
         self,
         database: Database,
-        content: Content,
+        content: ContentAndMind,
         audit: Audit,
         consents: Consents,
         files: OwnViews,

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from jingxiaowei.services.alerts_house import Content
 from jingxiaowei.services.audit import Audit
 from jingxiaowei.services.consent_asking import ConsentAsking
+from jingxiaowei.services.current import ContentAndMind
 from jingxiaowei.services.files_house import FileHouse
 from jingxiaowei.services.officers import Officers
 from jingxiaowei.services.own_export import Exports
@@ -24,7 +24,7 @@ class OwnHouse:
 
 
 def build(
-    database: Database, content: Content, audit: Audit, officers: Officers, files: FileHouse
+    database: Database, content: ContentAndMind, audit: Audit, officers: Officers, files: FileHouse
 ) -> OwnHouse:
     """Wire the rights."""
     requests = OwnRequests(database, files.requests)

@@ -8,7 +8,6 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Protocol
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -22,6 +21,7 @@ from jingxiaowei.pipeline.rights_asked import Asked, Deed, RightAsked
 from jingxiaowei.services.audit import Audit, Event
 from jingxiaowei.services.choices import Choices
 from jingxiaowei.services.consents import Consents
+from jingxiaowei.services.current import ContentAndMind
 from jingxiaowei.services.gathering import Effects
 from jingxiaowei.services.own_export import Exports
 from jingxiaowei.services.own_requests import Opened, OwnRequests
@@ -47,13 +47,6 @@ from jingxiaowei.store.tables import RESIDENT
 
 _NOTHING_ASKED = Asked()
 log = logging.getLogger(__name__)
-
-
-class Content(Protocol):
-    """Whoever holds the content of the moment."""
-
-    @property
-    def mind(self) -> Mind: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +89,7 @@ class OwnRights:
     def __init__(
         self,
         database: Database,
-        content: Content,
+        content: ContentAndMind,
         audit: Audit,
         choices: Choices,
         consents: Consents,

@@ -7,9 +7,9 @@ from sqlalchemy import select, update
 
 from jingxiaowei.errors import JingxiaoweiError, PermissionDeniedError
 from jingxiaowei.services.audit import Audit, Event
+from jingxiaowei.services.current import Content
 from jingxiaowei.services.officers import Signed
 from jingxiaowei.services.purposes import QUESTION_TEXT
-from jingxiaowei.services.suggestions import Content
 from jingxiaowei.store.engine import Database
 from jingxiaowei.store.tables import QUESTION, QuestionState, Role
 

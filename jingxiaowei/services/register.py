@@ -10,11 +10,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from jingxiaowei.pipeline.screen.values import EntityKind
 from jingxiaowei.services.alerts_words import CHANNELS, mask_name, mask_value
+from jingxiaowei.services.current import Content
 from jingxiaowei.services.files_rights import ALLOWED, Act, FileRights
 from jingxiaowei.services.files_search import FileSearch
 from jingxiaowei.services.files_values import CONTACT, Purpose
 from jingxiaowei.services.officers import Officers, Signed
-from jingxiaowei.services.suggestions import Content
 from jingxiaowei.services.tagging_rows import standing_at
 from jingxiaowei.services.tagging_rules import names_of
 from jingxiaowei.services.tagging_values import TagRefusedError

@@ -13,9 +13,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from jingxiaowei.errors import JingxiaoweiError
 from jingxiaowei.pipeline.mask import holds_number
-from jingxiaowei.services.alerts_speech import Content, Speech, Words
+from jingxiaowei.services.alerts_speech import Speech, Words
 from jingxiaowei.services.alerts_verdicts import OUTCOMES
 from jingxiaowei.services.bell import Bell, Stage
+from jingxiaowei.services.current import ContentAndMind
 from jingxiaowei.services.files_rights import ALLOWED, Act, FileRights, Subject, require
 from jingxiaowei.services.officers import Signed
 from jingxiaowei.store.cipher import token
@@ -81,7 +82,7 @@ class Replies:
     """Drafts and sends words, and lists what did not arrive."""
 
     def __init__(
-        self, database: Database, bell: Bell, content: Content, rights: FileRights
+        self, database: Database, bell: Bell, content: ContentAndMind, rights: FileRights
     ) -> None:
         self._database = database
         self._bell = bell

@@ -12,12 +12,12 @@ from jingxiaowei.content.model import Calendar
 from jingxiaowei.pipeline.mask import mask
 from jingxiaowei.services.audit import Audit, Event
 from jingxiaowei.services.codes import new_code
+from jingxiaowei.services.current import Content
 from jingxiaowei.services.files_rights import ALLOWED, Act, FileRights, Subject, require
 from jingxiaowei.services.files_values import ANSWER, REQUEST_TEXT
 from jingxiaowei.services.officers import Officers, Signed
 from jingxiaowei.services.replies import Draft, Replies, ReplyError, Told
 from jingxiaowei.services.roster import LOCAL, is_workday
-from jingxiaowei.services.suggestions import Content
 from jingxiaowei.services.tagging_rules import names_of
 from jingxiaowei.services.tagging_values import TagConflictError, TagRefusedError
 from jingxiaowei.store.engine import Database

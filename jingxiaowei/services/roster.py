@@ -3,16 +3,16 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta, timezone
-from typing import Protocol
 
 import chinese_calendar
 from sqlalchemy import insert, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from jingxiaowei.content.model import Calendar, Library
+from jingxiaowei.content.model import Calendar
 from jingxiaowei.errors import JingxiaoweiError
 from jingxiaowei.pipeline.decision import Desk
+from jingxiaowei.services.current import Content
 from jingxiaowei.store.engine import Database
 from jingxiaowei.store.tables import OFFICER, SHIFT
 
@@ -23,13 +23,6 @@ _HORIZON = 15  # days ahead; no holiday is longer
 
 class ShiftError(JingxiaoweiError):
     """The shift cannot be; the text says why."""
-
-
-class Content(Protocol):
-    """Whoever holds the content of the moment."""
-
-    @property
-    def library(self) -> Library: ...
 
 
 @dataclass(frozen=True, slots=True)

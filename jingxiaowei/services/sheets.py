@@ -145,7 +145,7 @@ class SheetImport:
             names = names_of(await self._officers.names(connection))
         cipher, library = self._database.cipher, self._library
         people = People(cipher, library.areas, officer, scope, self._corp_id)
-        judge = Judge(cipher, library.taxonomy, people, officer, names, ground, now)
+        judge = Judge(cipher, library, people, officer, names, ground, now)
         for lines in _chunks(sheet.lines):
             # A connection a chunk: on SQLite a long look would hold up the log's clean-up.
             async with self._database.read() as connection:

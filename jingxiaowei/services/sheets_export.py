@@ -95,7 +95,7 @@ class SheetExport:
             SheetError: the file cannot be written.
         """
         require(officer.role, Act.EXPORT)
-        reason = require_note(reason)
+        reason = require_note(reason, self._library.forbidden)
         scope = "with careful" if careful_too else "general"
         async with self._database.write() as connection:
             # Before anything is read: an export that fails half way has left its trace.

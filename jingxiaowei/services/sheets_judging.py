@@ -7,7 +7,8 @@ from functools import cache
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from jingxiaowei.content.tag_model import Tag, Taxonomy
+from jingxiaowei.content.model import Library
+from jingxiaowei.content.tag_model import Tag
 from jingxiaowei.services import tagging_rows as rows_of
 from jingxiaowei.services.grounds import ground_of
 from jingxiaowei.services.officers import Signed
@@ -45,7 +46,7 @@ class Judge:
     def __init__(
         self,
         cipher: Cipher,
-        taxonomy: Taxonomy,
+        library: Library,
         people: People,
         officer: Signed,
         names: Names,
@@ -53,8 +54,9 @@ class Judge:
         now: datetime,
     ) -> None:
         self._cipher = cipher
-        self._taxonomy = taxonomy
-        self._conflicts = cache(taxonomy.conflicts)
+        self._library = library
+        self._taxonomy = library.taxonomy
+        self._conflicts = cache(self._taxonomy.conflicts)
         self._people = people
         self._officer = officer
         self._names = names
@@ -120,7 +122,7 @@ class Judge:
             held = standing.current.pop(tag.slug, None) if standing else None
             try:
                 ruling = rule(
-                    self._officer, noted, standing, self._taxonomy, self._now, (), self._names
+                    self._officer, noted, standing, self._library, self._now, (), self._names
                 )
             except TagRefusedError as error:
                 if str(error) not in faults:

@@ -26,13 +26,14 @@ from jingxiaowei.pipeline.messages import Channel
 from jingxiaowei.services import tagging_rows as rows_of
 from jingxiaowei.services.audit import Audit, Event
 from jingxiaowei.services.contact_points import contact_row
+from jingxiaowei.services.current import Content
 from jingxiaowei.services.files_rights import Act
 from jingxiaowei.services.inbox import ADDRESS
 from jingxiaowei.services.officers import Officers, Signed
 from jingxiaowei.services.sheets_judging import Judged
 from jingxiaowei.services.sheets_staging import Staging
 from jingxiaowei.services.sheets_values import SheetError
-from jingxiaowei.services.suggestions import Content, Suggestions
+from jingxiaowei.services.suggestions import Suggestions
 from jingxiaowei.services.tagging_values import Standing
 from jingxiaowei.store.engine import Database
 from jingxiaowei.store.file_tables import ASSIGNMENT, CONTACT_POINT, ContactKind, TagSource
@@ -44,7 +45,7 @@ Moved = Callable[[int], None]
 _CHANGED = "导入时有人改了这些居民的标签，一行也没有导入。请再试一次。"
 _LEFT = "数据库正忙，导入还没写完。剩下的由服务接着写，不用再导一次。"
 _LEASE = timedelta(seconds=60)
-_PAUSE = 0.05
+_PAUSE, _LONGEST_PAUSE = 0.05, 0.15  # seconds
 _TRIES = 6
 _ROUND = 30.0
 log = logging.getLogger(__name__)
@@ -153,9 +154,11 @@ class Landing:
             if isinstance(done, Landed):
                 return done
             moved(done)
-            # Others write too, and on SQLite look for their turn only now and then.
+            # Others write too, and on SQLite look for their turn only now and then: every tenth
+            # of a second at the least.
             held = time.monotonic() - began
-            await asyncio.sleep(max(_PAUSE, held) if self._database.sqlite else 0)
+            pause = min(max(_PAUSE, held), _LONGEST_PAUSE)
+            await asyncio.sleep(pause if self._database.sqlite else 0)
 
     async def _land_piece(self, officer: Signed, number: int) -> int | Landed:
         """The next piece: how many rows; or how the whole went, when there is none."""

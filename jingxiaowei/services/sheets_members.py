@@ -42,7 +42,7 @@ class Members:
         after = ""
         while True:
             query = select(found.c.id).where(found.c.id > after).order_by(found.c.id).limit(_PIECE)
-            async with self._database.read() as connection:
+            async with self._database.survey() as connection:
                 ids = [row.id for row in await connection.execute(query)]
             if not ids:
                 return

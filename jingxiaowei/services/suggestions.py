@@ -7,7 +7,7 @@ index sees to it, and the turn needs no look-up. Raised in the turn's own transa
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any
 
 from sqlalchemy import (
     func,
@@ -17,15 +17,16 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from jingxiaowei.content.model import Library
 from jingxiaowei.content.tag_model import Taxonomy
 from jingxiaowei.pipeline.mask import mask
 from jingxiaowei.services import tagging_rows as rows_of
 from jingxiaowei.services.audit import Audit, Event
+from jingxiaowei.services.current import Content
 from jingxiaowei.services.files_rights import ALLOWED, Act, FileRights, Subject, require
 from jingxiaowei.services.officers import Officers, Signed
 from jingxiaowei.services.suggestions_raising import raising
-from jingxiaowei.services.tagging_rules import Names, Ruling, names_of, rule
+from jingxiaowei.services.suggestions_waiting import Waiting, shown
+from jingxiaowei.services.tagging_rules import Ruling, names_of, rule
 from jingxiaowei.services.tagging_values import (
     QUOTE,
     Noted,
@@ -50,13 +51,6 @@ _WAITING = (SuggestionState.OPEN, SuggestionState.PROPOSED)
 _QUOTE_CHARACTERS = 60
 
 
-class Content(Protocol):
-    """Whoever holds the content of the moment."""
-
-    @property
-    def library(self) -> Library: ...
-
-
 @dataclass(frozen=True, slots=True)
 class Raised:
     """A tag that a cue brings up, and the resident's words that did."""
@@ -66,22 +60,6 @@ class Raised:
     source: str
     quote: str
     inbox_id: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """A suggestion that somebody is to decide."""
-
-    id: int
-    resident_id: str
-    tag: str
-    name: str
-    careful: bool
-    proposed_by: str  # 辅警王芳, or empty: a cue
-    source: str
-    quote: str
-    inbox_id: int | None
-    created_at: datetime
 
 
 class Suggestions:
@@ -124,6 +102,7 @@ class Suggestions:
                 "message": each.inbox_id,
                 "at": now,
                 "teens": taxonomy.by_slug[each.tag].minors,
+                "narrower": taxonomy.narrower.get(each.tag, each.tag),
             }
             for each in raised
             if each.tag in taxonomy.by_slug
@@ -191,8 +170,7 @@ class Suggestions:
                 general = [t.slug for t in taxonomy.by_slug.values() if not t.careful]
                 query = query.where(SUGGESTION.c.tag.in_(general))
             rows = (await connection.execute(query)).all()
-            names = names_of(await self._officers.names(connection))
-        return self._shown(rows, names)
+            return await self._shown(connection, rows)
 
     async def of(self, connection: AsyncConnection, resident_id: str) -> list[Waiting]:
         """What waits on one file, oldest first. The caller has passed the gate."""
@@ -201,27 +179,11 @@ class Suggestions:
             .where(SUGGESTION.c.resident_id == resident_id, IS_SUGGESTED)
             .order_by(SUGGESTION.c.id)
         )
-        names = names_of(await self._officers.names(connection))
-        return self._shown(rows.all(), names)
+        return await self._shown(connection, rows.all())
 
-    def _shown(self, rows: Sequence[Any], names: Names) -> list[Waiting]:
-        cipher, by_slug = self._database.cipher, self._taxonomy.by_slug
-        return [
-            Waiting(
-                row.id,
-                row.resident_id,
-                row.tag,
-                by_slug[row.tag].name,
-                by_slug[row.tag].careful,
-                names(row.proposed_by) if row.proposed_by is not None else "",
-                row.source,
-                cipher.open(QUOTE, row.quote),
-                row.inbox_id,
-                row.created_at,
-            )
-            for row in rows
-            if row.tag in by_slug
-        ]
+    async def _shown(self, connection: AsyncConnection, rows: Sequence[Any]) -> list[Waiting]:
+        names = names_of(await self._officers.names(connection))
+        return await shown(connection, self._database.cipher, self._taxonomy, names, rows)
 
     async def confirm(
         self,
@@ -254,7 +216,7 @@ class Suggestions:
                 row.resident_id, row.tag, reason, ground or row.ground, None, replace_tags
             )
             names = names_of(await self._officers.names(connection))
-            ruling = rule(officer, noted, standing, self._taxonomy, now, set(), names)
+            ruling = rule(officer, noted, standing, self._content.library, now, set(), names)
             if ruling.proposal:
                 if row.state is SuggestionState.PROPOSED:
                     raise TagConflictError("已经提请，等民警确认。")
@@ -280,6 +242,7 @@ class Suggestions:
             await self._decide(
                 connection, suggestion_id, SuggestionState.CONFIRMED, officer.id, now
             )
+            await self._outdo(connection, row, now)
             act = Act.TAG_CAREFUL if ruling.tag.careful else Act.TAG
             await self._trace(
                 connection, officer, act, subject, f"suggestion:{suggestion_id} assignment:{id_}"
@@ -303,6 +266,20 @@ class Suggestions:
             await self._trace(
                 connection, officer, Act.TAG, subject, f"declined suggestion:{suggestion_id}"
             )
+
+    async def _outdo(self, connection: AsyncConnection, row: Any, now: datetime) -> None:
+        """What was brought up before and cannot stand beside the newer word is not asked any
+        more; what an officer has proposed is."""
+        await connection.execute(
+            update(SUGGESTION)
+            .where(
+                SUGGESTION.c.resident_id == row.resident_id,
+                SUGGESTION.c.tag.in_(self._taxonomy.conflicts(row.tag)),
+                SUGGESTION.c.state == SuggestionState.OPEN,
+                SUGGESTION.c.id < row.id,
+            )
+            .values(state=SuggestionState.LAPSED, decided_at=now)
+        )
 
     async def settle(
         self, connection: AsyncConnection, resident_id: str, tag: str, now: datetime

@@ -32,7 +32,9 @@ def raising(database: Database) -> Prepared:
     resident = bindparam("resident", type_=String())
     slug = bindparam("slug", type_=String())
     on_file = select(ASSIGNMENT.c.id).where(
-        ASSIGNMENT.c.resident_id == resident, ASSIGNMENT.c.tag == slug, CURRENT
+        ASSIGNMENT.c.resident_id == resident,
+        ASSIGNMENT.c.tag.in_((slug, bindparam("narrower", type_=String()))),
+        CURRENT,
     )
     consent = (
         select(CONSENT.c.given)

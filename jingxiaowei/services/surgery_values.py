@@ -15,7 +15,10 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is to be done: ``sources`` become ``target`` (empty: nothing, they are retired)."""
+    """What is to be done: ``sources`` become ``target`` (empty: nothing, they are retired).
+
+    A move's target is the slug of a group; empty where the files say so already.
+    """
 
     kind: Kind
     sources: tuple[str, ...]
@@ -52,3 +55,4 @@ class Done:
     by: int
     at: datetime
     undone_at: datetime | None
+    wrote: bool  # the tags' files too

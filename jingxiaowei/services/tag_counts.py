@@ -32,5 +32,5 @@ class TagCounts:
             .group_by(ASSIGNMENT.c.tag)
             .having(n >= SMALLEST)
         )
-        async with self._database.read() as connection:
+        async with self._database.survey() as connection:
             return {row.tag: row.n for row in await connection.execute(query)}

@@ -17,13 +17,14 @@ from jingxiaowei.content.tag_model import Taxonomy
 from jingxiaowei.errors import PermissionDeniedError
 from jingxiaowei.services import tagging_rows as rows_of
 from jingxiaowei.services.contact_relations import EXTERNAL, Relations, contacts
+from jingxiaowei.services.current import Content
 from jingxiaowei.services.grounds import ground_of
 from jingxiaowei.services.mirror_plan import Difference, Mirrored, compare
 from jingxiaowei.services.mirror_tags import CorpTags, TagChanges
 from jingxiaowei.services.mirror_values import FarTags, Fault, Follower, MirrorFault
 from jingxiaowei.services.officers import Officers, Signed
 from jingxiaowei.services.suggestions import Raised, Suggestions
-from jingxiaowei.services.tagging import Content, Tagging
+from jingxiaowei.services.tagging import Tagging
 from jingxiaowei.services.tagging_values import Did, Noted, Standing, TagRefusedError
 from jingxiaowei.store.engine import Database
 from jingxiaowei.store.file_tables import ASSIGNMENT, IS_SUGGESTED, SUGGESTION, Ended, TagSource

@@ -6,9 +6,10 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, Table, delete, func, or_, select, update
 
 from jingxiaowei.services.audit import Audit, Event
+from jingxiaowei.services.current import Content
 from jingxiaowei.services.files_rights import ALLOWED, Act, FileRights, require
 from jingxiaowei.services.officers import Signed
-from jingxiaowei.services.suggestions import Content, Suggestions
+from jingxiaowei.services.suggestions import Suggestions
 from jingxiaowei.services.tagging_rows import CURRENT
 from jingxiaowei.store.engine import Database
 from jingxiaowei.store.file_tables import (

@@ -9,17 +9,16 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace as changed
 from datetime import datetime
-from typing import Protocol
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from jingxiaowei.content.model import Library
 from jingxiaowei.content.tag_model import Taxonomy
 from jingxiaowei.errors import PermissionDeniedError
 from jingxiaowei.pipeline.mask import mask
 from jingxiaowei.services import tagging_rows as rows_of
 from jingxiaowei.services.audit import Audit, Event
+from jingxiaowei.services.current import Content
 from jingxiaowei.services.files_rights import (
     Act,
     FileRights,
@@ -54,13 +53,6 @@ MOST_ROWS = 1000  # a call
 MOST_TAGS = 30  # a resident and call
 _THIS_CALL = -1  # the id of what an earlier row of the same call notes
 _BY_OFFICERS = frozenset({Ended.REMOVED, Ended.CORRECTED, Ended.WITHDRAWN})
-
-
-class Content(Protocol):
-    """Whoever holds the content of the moment."""
-
-    @property
-    def library(self) -> Library: ...
 
 
 class Tagging:
@@ -150,7 +142,7 @@ class Tagging:
         dry_run: bool = False,
     ) -> list[Outcome]:
         """Judge rows against files that change with each row; then write what was let through."""
-        cipher, taxonomy = self._database.cipher, self.taxonomy
+        cipher = self._database.cipher
         residents = {row.resident_id for row in rows}
         found = await rows_of.standings(connection, cipher, residents, now, lock=not dry_run)
         evidence = await rows_of.known_evidence(
@@ -176,7 +168,7 @@ class Tagging:
                             connection, "这位居民", standing.area
                         )
                     raise PermissionDeniedError(refusals[standing.area])
-                ruling = rule(officer, row, standing, taxonomy, now, evidence, names)
+                ruling = rule(officer, row, standing, self._content.library, now, evidence, names)
                 if any(held.id == _THIS_CALL for held in ruling.replaces):
                     raise TagConflictError(f"这一次里和“{ruling.tag.name}”只能留一个的也在记。")
             except (TagRefusedError, PermissionDeniedError) as error:
@@ -254,7 +246,7 @@ class Tagging:
         if because not in _BY_OFFICERS:
             raise TagRefusedError("去掉标签要选：去掉、更正、本人要求。")
         async with self._database.write() as connection:
-            row = await self._enter_assignment(connection, officer, assignment_id, now)
+            row = await self.enter_assignment(connection, officer, assignment_id, now)
             await rows_of.end(connection, {row.id}, because, officer.id, now)
             what = f"end {because} {mask(reason)[:NOTE_CHARACTERS]}".strip()
             await self._audit.record(
@@ -268,7 +260,7 @@ class Tagging:
             TagConflictError, TagRefusedError, PermissionDeniedError: as :meth:`apply`.
         """
         async with self._database.write() as connection:
-            row = await self._enter_assignment(connection, officer, assignment_id, now)
+            row = await self.enter_assignment(connection, officer, assignment_id, now)
             await rows_of.end(connection, {row.id}, Ended.REPLACED, officer.id, now)
             again = Noted(row.resident_id, row.tag, reason, row.ground, None)
             [outcome] = await self._note(connection, officer, [again], row.source, now, strict=True)
@@ -296,7 +288,7 @@ class Tagging:
         await self._rights.inside(connection, officer, _subject(standing), now)
         return standing
 
-    async def _enter_assignment(
+    async def enter_assignment(
         self, connection: AsyncConnection, officer: Signed, assignment_id: int, now: datetime
     ) -> Held:
         """A tag that stands, through the gate for its kind."""

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from rapidfuzz import process
 
+from jingxiaowei.content.model import Library
 from jingxiaowei.content.tag_model import Applier, Tag, Taxonomy
 from jingxiaowei.services.notes import NoteRefusedError, require_note
 from jingxiaowei.services.notices import said_by
@@ -70,7 +71,7 @@ def rule(
     officer: Signed,
     noted: Noted,
     standing: Standing | None,
-    taxonomy: Taxonomy,
+    library: Library,
     now: datetime,
     known_evidence: Collection[tuple[str, int]],
     names: Names,
@@ -86,12 +87,13 @@ def rule(
     """
     if standing is None:
         raise TagRefusedError("没有这位居民。")
+    taxonomy = library.taxonomy
     tag = find_tag(taxonomy, noted.tag)
     proposal = _proposal(officer.role, tag)
     require_of_age(standing, tag, taxonomy)
     _require_ground(noted.ground, standing, tag)
     try:
-        reason = require_note(noted.reason)
+        reason = require_note(noted.reason, library.forbidden)
     except NoteRefusedError as error:
         raise TagRefusedError(str(error)) from None
     rests_on = (standing.resident_id, noted.evidence_id)

@@ -1,10 +1,12 @@
 """标签调整: rename, merge, split, move and retire tags, with a preview and an undo.
 
-The taxonomy itself is an admin's YAML; this makes the files follow it. Whole tables change in a
-few statements: the old assignments are ended, the new ones copied from them, and each row knows
-the surgery that made or ended it.
+The taxonomy itself is an admin's YAML; this makes the residents' files follow it, and offers the
+YAML that fits (:mod:`.surgery_files`). Whole tables change in a few statements: the old
+assignments are ended, the new ones copied from them, and each row knows the surgery that made or
+ended it.
 """
 
+import asyncio
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -27,10 +29,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from jingxiaowei.content.tag_model import Taxonomy
 from jingxiaowei.pipeline.audience_parser import parse
 from jingxiaowei.services.audience_query import residents_of
+from jingxiaowei.services.current import Content
 from jingxiaowei.services.files_rights import Act, FileRights, require
 from jingxiaowei.services.officers import Signed
 from jingxiaowei.services.scopes import Scope
-from jingxiaowei.services.suggestions import Content
+from jingxiaowei.services.surgery_files import Proposal, TagFiles, require_sense
 from jingxiaowei.services.surgery_rules import rewritten, rules_about
 from jingxiaowei.services.surgery_values import Done, Effect, Kind, Plan
 from jingxiaowei.services.tagging_values import TagConflictError, TagRefusedError
@@ -64,9 +67,20 @@ _COPIED = (
 
 
 class TaxonomySurgery:
-    """Previews, applies and undoes. For admins; no resident is named to them."""
+    """Previews, applies and undoes. For admins; no resident is named to them.
 
-    def __init__(self, database: Database, content: Content, rights: FileRights) -> None:
+    Args:
+        files: the tags' files; None where they are not at hand, then nothing is offered.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        content: Content,
+        rights: FileRights,
+        files: TagFiles | None = None,
+    ) -> None:
+        self._files = files
         self._database = database
         self._content = content
         self._rights = rights
@@ -83,19 +97,42 @@ class TaxonomySurgery:
             PermissionDeniedError: not an admin.
         """
         require(officer.role, Act.SURGERY)
-        self._check(plan)
-        async with self._database.read() as connection:
+        await self._check(plan)
+        async with self._database.survey() as connection:
             return await self._effect(connection, plan, now)
 
-    async def apply(self, officer: Signed, plan: Plan, now: datetime) -> tuple[int, Effect]:
+    async def proposal(self, officer: Signed, plan: Plan) -> Proposal:
+        """What the plan means for the tags' files; empty where they need no change.
+
+        Raises:
+            PermissionDeniedError: not an admin.
+        """
+        require(officer.role, Act.SURGERY)
+        if self._files is None:
+            return Proposal({})
+        return await asyncio.to_thread(self._files.propose, plan, self._content.library)
+
+    async def apply(
+        self, officer: Signed, plan: Plan, now: datetime, *, write: bool = False
+    ) -> tuple[int, Effect]:
         """Do it, in one transaction; the surgery's id and what it touched.
+
+        Args:
+            write: then write the tags' files as :meth:`proposal` has them, if that can be; of a
+                rename to a slug that stands nowhere yet always.
 
         Raises:
             TagRefusedError, PermissionDeniedError: as :meth:`preview`.
+            TagConflictError: the files could not be written; nothing is done.
         """
         require(officer.role, Act.SURGERY)
-        self._check(plan)
+        await self._check(plan)
+        fresh = plan.kind is Kind.RENAME and plan.target not in self._taxonomy.by_slug
+        proposal = await self.proposal(officer, plan) if write or fresh else Proposal({})
+        if proposal.faults:
+            raise TagRefusedError(f"文件改不了：{'；'.join(proposal.faults)}")
         async with self._database.write() as connection:
+            await self._database.plan_afresh(connection)
             effect = await self._effect(connection, plan, now)
             row = {
                 "kind": plan.kind.value,
@@ -123,6 +160,7 @@ class TaxonomySurgery:
             before = {
                 "suggestions": await self._move_suggestions(connection, plan, now),
                 "audiences": await self._rewrite_audiences(connection, plan),
+                "files": proposal.kept,
             }
             await connection.execute(
                 update(SURGERY).where(SURGERY.c.id == id_).values(before=before)
@@ -130,7 +168,10 @@ class TaxonomySurgery:
             await self._rights.record(
                 connection, officer, Act.SURGERY, [""], f"{plan.kind} surgery:{id_}"
             )
-            return id_, effect
+            # Last: if it fails, nothing is done. If the commit does, the same surgery again helps.
+            if self._files is not None and not await asyncio.to_thread(self._files.write, proposal):
+                raise TagConflictError("tags 文件没有写成，刚有人在改，或者写不了。再看一遍影响。")
+        return id_, effect
 
     async def past(self, officer: Signed) -> list[Done]:
         """The last surgeries, the newest first.
@@ -156,12 +197,16 @@ class TaxonomySurgery:
                     row.by,
                     row.at,
                     row.undone_at,
+                    bool(row.before.get("files")),
                 )
                 for row in rows
             ]
 
-    async def undo(self, officer: Signed, surgery_id: int, now: datetime) -> None:
+    async def undo(self, officer: Signed, surgery_id: int, now: datetime) -> bool:
         """Put back what was; what people have decided since stays decided.
+
+        Returns:
+            Whether the tags' files are as they were: not, if somebody has edited them since.
 
         Raises:
             TagRefusedError: there is no such surgery.
@@ -214,22 +259,13 @@ class TaxonomySurgery:
             await self._rights.record(
                 connection, officer, Act.SURGERY, [""], f"undo surgery:{surgery_id}"
             )
+        kept = row.before.get("files")
+        if not kept:
+            return True
+        return self._files is not None and await asyncio.to_thread(self._files.put_back, kept)
 
-    def _check(self, plan: Plan) -> None:
-        known = self._taxonomy.by_slug
-        if not plan.sources or plan.target in plan.sources:
-            raise TagRefusedError("写明调整哪些标签，新旧不能相同。")
-        wants = plan.kind in (Kind.RENAME, Kind.MERGE, Kind.SPLIT)
-        if wants and plan.target not in known:
-            raise TagRefusedError(f"新标签“{plan.target}”还不在标签表里，先在 YAML 里加上。")
-        if not wants and plan.target:
-            raise TagRefusedError("移组和停用不写新标签。")
-        if plan.kind is not Kind.MERGE and len(plan.sources) > 1:
-            raise TagRefusedError("一次只调整一个；合并才能写几个。")
-        if plan.kind is Kind.MOVE and plan.sources[0] not in known:
-            raise TagRefusedError(f"没有“{plan.sources[0]}”这个标签。")
-        if (plan.kind is Kind.SPLIT) != bool(plan.expression):
-            raise TagRefusedError("拆分要写哪些人用新标签，别的不用写。")
+    async def _check(self, plan: Plan) -> None:
+        await asyncio.to_thread(require_sense, plan, self._content.library, self._files)
 
     def _touched(self, plan: Plan, now: datetime) -> ColumnElement[bool]:
         """The assignments that end."""
@@ -239,18 +275,21 @@ class TaxonomySurgery:
             fits = residents_of(audience, _EVERYWHERE, now).subquery()
             return and_(mine, ASSIGNMENT.c.resident_id.in_(select(fits.c.id)))
         if plan.kind is Kind.MOVE:
-            return and_(mine, self._out_of_place(plan.sources[0]))
+            return and_(mine, self._out_of_place(plan))
         return mine
 
-    def _out_of_place(self, slug: str) -> ColumnElement[bool]:
-        """Files on which a tag may not stand by the taxonomy in force."""
+    def _out_of_place(self, plan: Plan) -> ColumnElement[bool]:
+        """Files on which a tag may not stand in its group."""
+        [slug] = plan.sources
+        groups = {group.slug: group.minors_allowed for group in self._taxonomy.groups}
+        minors = groups.get(plan.target, self._taxonomy.by_slug[slug].minors)
         other = ASSIGNMENT.alias()
         barred = exists().where(
             other.c.resident_id == ASSIGNMENT.c.resident_id,
             other.c.tag.in_(self._taxonomy.conflicts(slug)),
             other.c.ended_at.is_(None),
         )
-        if self._taxonomy.by_slug[slug].minors:
+        if minors:
             return barred
         teens = select(RESIDENT.c.id).where(RESIDENT.c.minor == Minor.TEEN.value)
         return or_(barred, ASSIGNMENT.c.resident_id.in_(teens))
@@ -273,7 +312,7 @@ class TaxonomySurgery:
             return int(found.scalar_one())
 
         already = barred = 0
-        if plan.target:
+        if plan.target and plan.kind is not Kind.MOVE:
             conflicts = self._taxonomy.conflicts(plan.target)
             already = await count(touched, self._standing(plan, frozenset({plan.target})))
             barred = await count(touched, self._standing(plan, conflicts))

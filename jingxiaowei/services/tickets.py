@@ -15,6 +15,7 @@ from jingxiaowei.errors import JingxiaoweiError, PermissionDeniedError
 from jingxiaowei.services.audit import Audit, Event
 from jingxiaowei.services.bell import Bell, Stage
 from jingxiaowei.services.conversations import Spoken, messages, spoken
+from jingxiaowei.services.current import Content
 from jingxiaowei.services.emergencies import URGENT, Emergencies
 from jingxiaowei.services.notes import require_line
 from jingxiaowei.services.officers import Officers, Signed
@@ -77,6 +78,7 @@ class Tickets:
         self,
         database: Database,
         bell: Bell,
+        content: Content,
         audit: Audit,
         officers: Officers,
         replies: Replies,
@@ -84,6 +86,7 @@ class Tickets:
     ) -> None:
         self._database = database
         self._bell = bell
+        self._content = content
         self._audit = audit
         self._officers = officers
         self._replies = replies
@@ -211,7 +214,10 @@ class Tickets:
             TicketConflictError: it is not the officer's to close.
         """
         _require(officer)
-        line = require_line(note, NOTE_CHARACTERS, "写一句结果，比如：已电话答复，下周一来办。")
+        forbidden = self._content.library.forbidden
+        line = require_line(
+            note, forbidden, NOTE_CHARACTERS, "写一句结果，比如：已电话答复，下周一来办。"
+        )
         async with self._database.write() as connection:
             row = await self._enter(connection, officer, ticket_id, now)
             await self._change(

@@ -7,6 +7,7 @@ _FILES: Mapping[str, str] = {
     "view": "看档案",
     "view_careful": "看受保护标签",
     "original": "看原文或联系方式",
+    "notes": "看改过的依据",
     "reads": "看查阅记录",
     "search": "查名单",
     "search_careful": "按受保护标签查名单",

@@ -7,7 +7,8 @@ from jingxiaowei.services.officers import Signed
 from jingxiaowei.services.register import labels
 from jingxiaowei.services.replies import Replies, Unreached
 from jingxiaowei.services.requests import Asked, Requests
-from jingxiaowei.services.suggestions import Suggestions, Waiting
+from jingxiaowei.services.suggestions import Suggestions
+from jingxiaowei.services.suggestions_waiting import Waiting
 from jingxiaowei.services.tag_reviews import Review, TagReviews
 from jingxiaowei.services.tickets import Ticket, Tickets
 from jingxiaowei.store.engine import Database

@@ -67,8 +67,9 @@ class Database:
             self.engine = make_engine(self.url, WRITING, pool_size=1, max_overflow=0)
             self.readers = make_engine(self.url, READING, pool_size=4, max_overflow=4)
         else:
+            # Its errors get into logs, so they name no values: whose row it was, which tag.
             self.engine = create_async_engine(
-                self.url, pool_size=8, max_overflow=8, pool_pre_ping=True
+                self.url, pool_size=8, max_overflow=8, pool_pre_ping=True, hide_parameters=True
             )
             self.readers = self.engine
         self._claim: Claim | None = None
@@ -157,6 +158,22 @@ class Database:
         """A connection to look with."""
         async with self.readers.connect() as connection:
             yield connection
+
+    @asynccontextmanager
+    async def survey(self) -> AsyncIterator[AsyncConnection]:
+        """A connection to look through many residents with, see :meth:`plan_afresh`."""
+        async with self.read() as connection:
+            await self.plan_afresh(connection)
+            yield connection
+
+    async def plan_afresh(self, connection: AsyncConnection) -> None:
+        """Have PostgreSQL plan the transaction's queries for the values that they ask for.
+
+        A query that it has planned five times it goes on with in one way for all values. One by
+        key loses nothing by that; one over a million residents took twenty times as long.
+        """
+        if not self.sqlite:
+            await connection.execute(text("SET LOCAL plan_cache_mode = force_custom_plan"))
 
     async def lock_leases(self, connection: AsyncConnection) -> None:
         """One lease at a time, over all processes, until the transaction ends.

@@ -52,6 +52,7 @@ class Ended(StrEnum):
     CORRECTED = "corrected"
     REMOVED = "removed"  # by an officer: done with, or wrong
     REPLACED = "replaced"  # by another of a one-choice group, or by its own renewal
+    REWORDED = "reworded"  # the tag goes on in a row with another note
     RETIRED = "retired"  # the taxonomy has changed
     PURGED = "purged"  # with the whole file, of a child
 

@@ -26,13 +26,16 @@ _STATEMENTS = 256  # kept parsed: the prepared ones have a text for each of a fe
 
 
 def make_engine(url: URL, begin: str, **pool: Any) -> AsyncEngine:
-    """An engine whose transactions begin as told, and are durable on commit.
+    """An engine whose transactions begin as told, and are durable on commit. Its errors, which get
+    into logs, name no values.
 
     A transaction's begin is one way to the connection's thread, and giving back a connection
     that is in none is no way at all: SQLAlchemy's own take three and one.
     """
     kept = {"cached_statements": _STATEMENTS}
-    engine = create_async_engine(url, connect_args=kept, pool_reset_on_return=None, **pool)
+    engine = create_async_engine(
+        url, connect_args=kept, pool_reset_on_return=None, hide_parameters=True, **pool
+    )
 
     @event.listens_for(engine.sync_engine, "connect")
     def connect(connection: Any, _record: Any) -> None:

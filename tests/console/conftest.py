@@ -12,13 +12,15 @@ from aiohttp.test_utils import TestServer
 
 from jingxiaowei.console import make_console
 from jingxiaowei.pipeline.decide import Mind
+from jingxiaowei.services import desk_house, files_house
 from jingxiaowei.services.alerts_samples import seed_alerts, seed_officers
 from jingxiaowei.services.desk_house import DeskHouse
 from jingxiaowei.services.files_samples import seed_files
 from jingxiaowei.services.officers import Signed
 from jingxiaowei.services.signins import SignIns
+from jingxiaowei.services.surgery_files import TagFiles
 from jingxiaowei.store.engine import Database
-from tests.conftest import make_settings, migrated_url
+from tests.conftest import ROOT, make_settings, migrated_url
 from tests.services.alerting import Alarm, make_alarm
 
 OURS = {"Sec-Fetch-Site": "same-origin"}
@@ -46,8 +48,15 @@ async def open_site(database: Database, mind: Mind, folder: Path) -> AsyncIterat
     people = await seed_officers(alarm.spine.officers, alarm.spine.roster)
     await seed_alerts(database, alarm.house)
     spine = alarm.spine
-    desk = alarm.desk
-    await seed_files(database, spine.inbox, desk.files, people)
+    # A test that wants the tags' files puts them there.
+    tag_files = TagFiles(folder / "tags", ROOT / "jingxiaowei" / "content" / "lexicon")
+    files = files_house.build(
+        database, spine.bell, spine.content, spine.audit, spine.officers, spine.media, tag_files
+    )
+    desk = desk_house.build(
+        database, spine.bell, spine.content, spine.audit, spine.officers, files, alarm.house
+    )
+    await seed_files(database, spine.inbox, files, people)
     await spine.settle()
     sign_ins = SignIns(database, alarm.spine.officers, alarm.spine.audit)
     settings = make_settings(folder, "sqlite+aiosqlite://")

@@ -1,8 +1,12 @@
 """Audiences, handing over, and the preview of a surgery, by forms alone."""
 
+import asyncio
 import re
+import shutil
+from pathlib import Path
 
 from jingxiaowei.store.tables import RESIDENT, Role
+from tests.conftest import ROOT
 from tests.console.conftest import Hands, both
 from tests.console.test_residents import as_police, current, file_of, somebody
 from tests.services.alerting import PASSWORD
@@ -119,3 +123,26 @@ async def test_a_surgery_is_looked_at_first(hands: Hands) -> None:
     assert (hands.status, "还不在标签表里" in page) == (400, True)
     await hands.post("/console/tags/surgery", kind="burn", sources="business_owner")
     assert hands.status == 400
+
+
+async def test_a_surgery_shows_and_writes_the_tags_files(hands: Hands, tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "tags", tmp_path / "tags")
+    await somebody(hands, Role.ADMIN)
+    await hands.get("/console/tags/surgery")
+    plan = {"kind": "rename", "sources": "business_owner", "target": "boss"}
+    page = await hands.post("/console/tags/surgery", **plan)
+    assert "-  - slug: business_owner" in page
+    patch = await hands.post("/console/tags/surgery", **plan, patch="1")
+    (tmp_path / "tags.patch").write_text(patch, encoding="utf-8")
+    git = await asyncio.create_subprocess_exec(
+        "git", "apply", "--check", "tags.patch", cwd=tmp_path
+    )
+    assert await git.wait() == 0
+    await hands.get("/console/tags/surgery")
+    seen = re.search(r'name="seen" value="([0-9a-f]+)"', page)
+    assert seen is not None
+    page = await hands.post("/console/tags/surgery", **plan, seen=seen[1], files="1")
+    assert "tags 文件一起改了" in page
+    text = (tmp_path / "tags" / "04-enterprise-role.yaml").read_text(encoding="utf-8")
+    assert "slug: boss\n" in text
+    assert "business_owner" not in text

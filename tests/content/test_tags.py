@@ -15,7 +15,7 @@ from jingxiaowei.content.model import Library
 from jingxiaowei.content.shelf import Shelf
 from jingxiaowei.content.source import Level, Problem
 from jingxiaowei.content.tag_checker import check_tags
-from jingxiaowei.content.tag_forbidden import in_definition, in_name, in_slug
+from jingxiaowei.content.tag_forbidden import in_definition, in_name, in_note, in_slug
 from jingxiaowei.content.tag_loader import read_taxonomy
 from jingxiaowei.content.tag_model import LONG_TERM_REVIEW_DAYS, Applier, Taxonomy
 from jingxiaowei.errors import ContentError
@@ -83,11 +83,8 @@ def test_the_law_is_in_the_table() -> None:
 def test_one_choice_and_exclusions_are_known_from_both_sides() -> None:
     conflicts = TAXONOMY.conflicts
     assert conflicts("senior_60") >= {"young_adult", "middle_aged"}
-    assert "senior_70" not in conflicts("senior_60")
-    assert conflicts("senior_70") >= {
-        "young_adult",
-        "middle_aged",
-    }
+    assert conflicts("senior_70") >= {"young_adult", "middle_aged", "senior_60"}
+    assert TAXONOMY.narrower == {"senior_60": "senior_70"}
     assert conflicts("local_hukou") >= {"new_resident", "overseas_resident", "permit_holder"}
     assert "local_hukou" in conflicts("permit_holder")
     assert conflicts("car_owner") == frozenset()
@@ -158,6 +155,18 @@ def test_a_good_group_has_no_error_and_another_count_is_a_warning(tmp_path: Path
             "    sensitivity: general\n    excludes: [bell_owner]",
             11,
             "和自己互斥",
+        ),
+        (
+            "    sensitivity: general",
+            "    sensitivity: general\n    part_of: bell_owner",
+            11,
+            "更宽的标签",
+        ),
+        (
+            "    sensitivity: general",
+            "    sensitivity: general\n    part_of: nothing",
+            11,
+            "没有标签“nothing”",
         ),
         ("我…铃铛]", "我…]", 13, "两边都要有字"),
         ("unless: [铃铛花]", "unless: [铃…花]", 14, "不能有“…”"),
@@ -283,6 +292,19 @@ def test_near_forms_of_forbidden_names_are_known(name: str, kind: str) -> None:
 )
 def test_forbidden_slugs_are_known_in_english_and_pinyin(slug: str, kind: str) -> None:
     assert kind in {it.id for it, _ in in_slug(LIBRARY.forbidden, slug)}
+
+
+def test_a_note_is_held_to_the_same_list_in_its_own_words() -> None:
+    said = {
+        "本人说得了癌 症": "癌",
+        "和老公離婚了": "离婚",
+        "月收入不错": "月收入",
+        "工资8000": "工资8",
+        "重点人": "重点人",
+        "已教会她用手机，骗子拉过群": "",
+        "老板拖欠工资，来问怎么办": "",
+    }
+    assert {note: in_note(LIBRARY.forbidden, note) for note in said} == said
 
 
 @pytest.mark.parametrize(

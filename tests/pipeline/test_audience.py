@@ -208,6 +208,23 @@ def test_an_explanation_says_how_it_is() -> None:
     ]
 
 
+def test_who_has_the_narrower_tag_belongs_to_the_wider_ones_audience() -> None:
+    old, retired = (
+        Person(frozenset({"senior_70"}), "", None),
+        Person(frozenset({"retiree"}), "", None),
+    )
+    for text, in_it, out in (
+        ("senior_60", old, retired),
+        ("NOT senior_60", retired, old),
+        ("retiree OR senior_60 AND NOT senior_70", retired, old),
+    ):
+        audience = parse(text, TAXONOMY, AREAS)
+        assert audience.holds(in_it)
+        assert not audience.holds(out)
+        assert str(audience) == text
+    assert parse("senior_60", TAXONOMY, AREAS).explain(old)[-1].says == "“六十岁以上”：有"
+
+
 def test_it_says_what_it_asks_about_and_takes_new_names() -> None:
     audience = parse("(finance_staff OR senior_60) AND area:desk", TAXONOMY, AREAS)
     assert audience.tags() == {"finance_staff", "senior_60"}

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import insert, select, update
+from sqlalchemy import text as sql
 
 from jingxiaowei.errors import AudienceError, PermissionDeniedError
 from jingxiaowei.pipeline.decide import Mind
@@ -27,6 +28,8 @@ EXPRESSIONS = (
     "finance_staff AND NOT contacted_within:30d",
     "finance_staff OR area:ganpu OR NOT contacted_within:3d",
     "财务人员 且 非 已当面宣防",
+    "senior_60 AND area:wuyuan",
+    "NOT senior_60",
 )
 
 
@@ -45,6 +48,8 @@ async def a_town(filing: Filing) -> list[str]:
         for n, tag in enumerate(("finance_staff", "business_owner", "face_talked")):
             if i >> n & 1:
                 await filing.tagging.apply(police, who, tag, WHY, filing.now)
+    for who, tag in ((people[0], "senior_60"), (people[3], "senior_70")):
+        await filing.tagging.apply(police, who, tag, WHY, filing.now)
     await filing.choose(people[7], "opt_out")
     async with filing.database.write() as connection:
         for i, who in enumerate(people):
@@ -97,6 +102,26 @@ async def test_who_may_ask_what(filing: Filing) -> None:
     assert not (await audiences.explain(police, "finance_staff", people[7], filing.now))[0]
     with pytest.raises(PermissionDeniedError):
         await audiences.explain(local, "finance_staff", people[0], filing.now)
+
+
+async def test_postgresql_plans_each_count_for_its_own_values(filing: Filing) -> None:
+    if filing.database.sqlite:
+        return  # it always does
+    police = await filing.officer("李强一")
+    audience = residents_of(
+        filing.house.audiences.read("finance_staff"), Scope(frozenset(), True), filing.now
+    )
+    plans = sql(
+        "SELECT sum(generic_plans), sum(custom_plans) FROM pg_prepared_statements "
+        "WHERE statement LIKE 'SELECT resident.id%'"
+    )
+    async with filing.database.survey() as connection:
+        for _ in range(7):  # from the sixth on it would have one plan for all
+            await connection.execute(audience)
+        assert (await connection.execute(plans)).one() == (0, 7)
+    assert (await filing.house.audiences.count(police, "finance_staff", filing.now)).total == 0
+    async with filing.database.read() as connection:
+        assert (await connection.execute(sql("SHOW plan_cache_mode"))).scalar() == "auto"
 
 
 async def test_nobody_and_why(filing: Filing) -> None:

@@ -1,11 +1,14 @@
 """Changing the data key: everything under the new one, whatever breaks it off, and nothing lost."""
 
+import asyncio
+import random
 import sqlite3
+import sys
 from contextlib import closing
 from pathlib import Path
 
 import pytest
-from sqlalchemy import LargeBinary, select, update
+from sqlalchemy import LargeBinary, insert, select, update
 
 from jingxiaowei.errors import StoreError
 from jingxiaowei.pipeline.decide import Mind
@@ -16,13 +19,16 @@ from jingxiaowei.services.media import MediaKeeper
 from jingxiaowei.services.sheets import Progress
 from jingxiaowei.store.cipher import Cipher
 from jingxiaowei.store.engine import Database
+from jingxiaowei.store.file_tables import CONTACT_POINT, ContactKind, TagSource
 from jingxiaowei.store.keys import DATA, FORMER, INDEX, NEXT
 from jingxiaowei.store.sealed import SEALED, UNSEALED
 from jingxiaowei.store.tables import DATA_KEY, MEDIA, OFFICER, RESIDENT, MediaState
-from tests.conftest import SECRET
+from tests.conftest import ROOT, SECRET
 from tests.services.filing import Filing, a_full_file, make_filing
 
 NEW_SECRET = "the secret that follows, long enough for production"
+_KILLS, _ROWS = 2, 3000
+_WHILE = 0.4  # seconds within which a run is killed: about what it takes
 
 
 @pytest.fixture
@@ -149,6 +155,64 @@ async def test_a_run_that_was_killed_is_taken_up(filing: Filing, rows: int) -> N
     keys = await database.reload_keys()
     assert set(keys) == {DATA, INDEX}
     assert await everything(database, Cipher(keys[DATA], keys[INDEX])) == before
+
+
+async def test_a_process_that_is_killed_at_any_moment_leaves_all_readable(
+    filing: Filing, tmp_path: Path
+) -> None:
+    database, dice = filing.database, random.Random()
+    old = await database.reload_keys()
+    await _much_to_do(filing)
+    before = await everything(database, database.cipher)
+    moments = [dice.uniform(0, _WHILE) for _ in range(_KILLS)]
+    for moment in moments:
+        child = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *("-W", "ignore", "-m", "tests.services.rotating"),
+            *(database.url.render_as_string(hide_password=False), str(tmp_path / "media")),
+            cwd=ROOT,
+            stdout=asyncio.subprocess.PIPE,
+        )
+        assert child.stdout is not None
+        assert await child.stdout.readline() == b"begun\n"
+        await asyncio.sleep(moment)
+        if child.returncode is None:
+            child.kill()
+        await child.wait()
+        await database.reload_keys()
+        assert await everything(database, database.cipher) == before, moments
+    await make_rotation(filing).run(Mute(), "test", hush)
+    keys = await database.reload_keys()
+    assert set(keys) == {DATA, INDEX}
+    assert await everything(database, Cipher(keys[DATA], keys[INDEX])) == before, moments
+    former = Cipher(old[DATA], old[INDEX])
+    async with database.read() as connection:
+        for column, purpose in SEALED.items():
+            for value in (await connection.execute(select(column))).scalars():
+                if value is not None:
+                    with pytest.raises(StoreError):
+                        former.open_bytes(purpose, value)
+        pictures = list((await connection.execute(select(MEDIA.c.id))).scalars())
+    assert {filing.media.open(each) for each in pictures} == {b"a picture of theirs"}
+    assert not list((tmp_path / "media").rglob("*.renewed"))
+
+
+async def _much_to_do(filing: Filing) -> None:
+    """Enough that a run takes longer than a moment."""
+    cipher = filing.database.cipher
+    async with filing.database.write() as connection:
+        [who, *_] = (await connection.execute(select(RESIDENT.c.id))).scalars()
+        rows = [
+            {
+                "resident_id": who,
+                "kind": ContactKind.COMPANY,
+                "value": cipher.seal(SEALED[CONTACT_POINT.c.value], f"somewhere {n}"),
+                "source": TagSource.IMPORT,
+                "created_at": filing.now,
+            }
+            for n in range(_ROWS)
+        ]
+        await connection.execute(insert(CONTACT_POINT), rows)
 
 
 async def test_nobody_writes_under_a_key_that_another_process_cannot_read(filing: Filing) -> None:

@@ -124,7 +124,15 @@ async def test_a_ticket_told_within_wecoms_limits(
     replies = filing.house.replies
     spine = filing.spine
     emergencies = Emergencies(Notices(spine.database), Speech(spine.database, spine.content))
-    tickets = Tickets(spine.database, spine.bell, spine.audit, spine.officers, replies, emergencies)
+    tickets = Tickets(
+        spine.database,
+        spine.bell,
+        spine.content,
+        spine.audit,
+        spine.officers,
+        replies,
+        emergencies,
+    )
     with pytest.raises(TicketConflictError):
         await tickets.close(helper, ticket, "已答", filing.now, "周一来")
     assert await filing.spine.rows(REPLY) == []

@@ -105,7 +105,20 @@ async def test_it_gives_way_to_what_the_resident_says(filing: Filing) -> None:
     [waiting] = await filing.suggestions.waiting(police, filing.now)
     with pytest.raises(TagConflictError, match="只能留一个"):
         await filing.suggestions.confirm(police, waiting.id, filing.now)
+    assert waiting.instead == {"young_adult": "青年居民"}  # said before the tap, and then done
     await filing.suggestions.confirm(
-        police, waiting.id, filing.now, replace_tags=frozenset({"young_adult"})
+        police, waiting.id, filing.now, replace_tags=frozenset(waiting.instead)
     )
     assert await filing.tags(who) == ["finance_staff", "senior_60"]
+
+
+async def test_of_two_that_cannot_stand_together_the_newer_word_counts(filing: Filing) -> None:
+    police, who = await filing.officer("陈国华"), await filing.resident()
+    for tag in ("middle_aged", "senior_60", "finance_staff", "senior_70"):
+        await filing.raise_tag(who, tag, "我七十三了")
+    waiting = {each.tag: each for each in await filing.suggestions.waiting(police, filing.now)}
+    await filing.suggestions.confirm(police, waiting["senior_70"].id, filing.now)
+    left = await filing.suggestions.waiting(police, filing.now)
+    assert [each.tag for each in left] == ["finance_staff"]
+    await filing.raise_tag(who, "senior_60", "我年纪大了")  # the narrower one says so already
+    assert len(await filing.suggestions.waiting(police, filing.now)) == 1

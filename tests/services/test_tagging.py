@@ -5,6 +5,8 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import insert
+from sqlalchemy.exc import IntegrityError
 
 from jingxiaowei.errors import PermissionDeniedError
 from jingxiaowei.pipeline.decide import Mind
@@ -17,7 +19,7 @@ from jingxiaowei.services.tagging_values import (
     TagRefusedError,
 )
 from jingxiaowei.store.engine import Database
-from jingxiaowei.store.file_tables import ConsentKind, Ended, Ground, TagSource
+from jingxiaowei.store.file_tables import ASSIGNMENT, ConsentKind, Ended, Ground, TagSource
 from jingxiaowei.store.tables import AUDIT, Role
 from tests.services.filing import WHY, Filing, make_filing
 
@@ -124,11 +126,13 @@ async def test_one_choice_is_replaced_only_when_that_is_said(filing: Filing) -> 
         police, who, "senior_60", WHY, filing.now, replace=frozenset({"young_adult"})
     )
     assert outcome.replaced == ("young_adult",)
-    await filing.tagging.apply(police, who, "senior_70", WHY, filing.now)
-    assert await filing.tags(who) == ["senior_60", "senior_70"]
+    await filing.tagging.apply(
+        police, who, "senior_70", WHY, filing.now, replace=frozenset({"senior_60"})
+    )
+    assert await filing.tags(who) == ["senior_70"]
     assert await filing.tags(who, filing.now - timedelta(hours=1)) == ["young_adult"]
     ended = [(r.tag, r.ended_because) for r in await filing.assignments() if r.ended_at]
-    assert ended == [("young_adult", Ended.REPLACED)]
+    assert ended == [("young_adult", Ended.REPLACED), ("senior_60", Ended.REPLACED)]
 
 
 async def test_two_officers_at_once_one_wins(filing: Filing) -> None:
@@ -320,3 +324,12 @@ async def test_a_lasting_choice_is_kept_when_asked(filing: Filing) -> None:
     old, new = await filing.assignments()
     assert (old.ended_because, new.ended_at) == (Ended.REPLACED, None)
     assert (await filing.choose(who, "pref_call")).did is Did.ALREADY
+
+
+async def test_an_error_of_the_database_names_no_tag(filing: Filing) -> None:
+    row = {"resident_id": "nobody", "tag": "elder_alone", "source": TagSource.OFFICER}
+    row |= {"reason": b"", "ground": Ground.DUTY, "started_at": filing.now}
+    with pytest.raises(IntegrityError) as error:
+        async with filing.database.write() as connection:
+            await connection.execute(insert(ASSIGNMENT), [row])
+    assert "elder_alone" not in str(error.value)

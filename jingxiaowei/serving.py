@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import gc
-import logging
 import signal
 import sys
 import time
@@ -14,6 +13,7 @@ from typing import Any
 import uvloop
 from aiohttp import web
 
+from jingxiaowei import logs
 from jingxiaowei.app import House, make_app, open_house
 from jingxiaowei.channels.unreadable import refusals_in_a_line
 from jingxiaowei.channels.wecom import callback
@@ -71,7 +71,7 @@ def _run(main: Coroutine[Any, Any, None]) -> None:
     # The database's thread must get its turn while the loop is busy: at Python's 5 ms a group
     # commit would wait longer for the interpreter than for the disk.
     sys.setswitchinterval(0.0002)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logs.set_up()
     with (
         asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
         contextlib.suppress(KeyboardInterrupt),

@@ -35,8 +35,8 @@ from jingxiaowei.store.tables import Holder
 LEASE_SECONDS = 30.0
 BATCH = 200
 AT_ONCE = 16  # thought about together: some ten milliseconds
-# Between such parts all else may go on, so long at most; a round of the loop that takes so little
-# had nothing to do.
+# Between such parts all else may go on, for so long at most; a round of the loop that took less
+# than the second had nothing to do.
 _WAY_SECONDS, _IDLE_ROUND_SECONDS = 0.05, 0.0002
 # A human who has shown no sign of life for so long has left without saying so.
 _HELD = timedelta(hours=24)
@@ -167,8 +167,8 @@ async def _give_way() -> None:
     """Let whatever else is under way go on until it waits for the disk or the network: thinking
     must not keep acknowledgements waiting. An acknowledgement takes several rounds of the loop.
     """
-    until = began = time.monotonic()
-    until += _WAY_SECONDS
+    began = time.monotonic()
+    until = began + _WAY_SECONDS
     while began < until:
         await asyncio.sleep(0)
         now = time.monotonic()

@@ -16,7 +16,7 @@ from jingxiaowei.content.normalise import clauses, compact
 from jingxiaowei.pipeline.answer.index import Index
 from jingxiaowei.pipeline.answer.judge import Judge, Ruling
 from jingxiaowei.pipeline.answer.query import asks
-from jingxiaowei.pipeline.blending import KINDS, Knows, Leaning, Way, blend
+from jingxiaowei.pipeline.blending import KINDS, KINSHIP, Akin, Knows, Leaning, Way, blend
 from jingxiaowei.pipeline.correcting import amend, correction
 from jingxiaowei.pipeline.reasons import Reason
 
@@ -159,7 +159,8 @@ def understand(
     way, found = Way.ALONE, read[Way.ALONE]
     if len(ways) > 1:
         told = hints(index, text, topic, corrected is not None)
-        way, found = blend(weights, told, read, topic.lasting, knowing(index, text))
+        near = kinship(index, topic)
+        way, found = blend(weights, told, read, topic.lasting, knowing(index, text), near)
     best = next(reading for reading in ways if reading.way is way)
     if way is Way.CARRIED and _first(read.get(Way.EXCHANGED)) == _first(found) != "":
         best = replace(best, about=f"{_without_objects(index, topic.text)}，{best.text}")
@@ -215,6 +216,23 @@ def knowing(index: Index, text: str) -> Knows:
         ]
 
     return knows
+
+
+def kinship(index: Index, topic: Topic) -> Akin:
+    """How near an entry is to what was answered last, or offered: by the things that both are
+    about, and by the domain. See :class:`.blending.Turns`."""
+    last = topic.faq or topic.offered
+    if last not in index.places:
+        return lambda faq: [0.0] * len(KINSHIP)
+    place = index.places[last]
+    home = index.entries[place].domain
+
+    def akin(faq: str) -> list[float]:
+        other = index.places[faq]
+        same = float(index.entries[other].domain is home)
+        return [index.slots.alike(place, other), same]
+
+    return akin
 
 
 def lost(text: str) -> bool:

@@ -33,7 +33,7 @@ _SEEN = 3  # a feature that fewer questions have is chance
 _HEARD = 0.7  # a sound says less than the character
 _THIRDS = 3
 _ROUNDS, _BATCH, _RATE, _LEAST_RATE, _DECAY = 14, 2048, 0.1, 1e-3, 5e-6
-_HIDDEN, _SEED = 0.4, 1
+_HIDDEN, _SEED = 0.4, 1  # the share of features that is hidden at a time
 _JUDGE_ROUNDS, _JUDGE_RATE, _JUDGE_DECAY = 400, 0.15, 0.002
 # No case is a phrasing, so this leg cannot be learnt: what is asked word for word is certain.
 _CERTAIN = {Leg.EXACT.value: 6.0}

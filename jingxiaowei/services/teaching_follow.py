@@ -121,7 +121,7 @@ def _lesson(judge: Judge, text: str, topic: Topic, right: Sequence[str]) -> _Les
         for reading in readings(index, text, topic)
     }
     told = hints(index, text, topic, corrected is not None)
-    knows, akin = knowing(index, text), kinship(index, topic)
+    knows, akin = knowing(index, text), kinship(index, topic, told)
     turn, faqs = as_turns(told, read, topic.lasting, knows, akin)
     return _Lesson(turn, np.array([float(faq in right) for faq in faqs]), bool(right))
 

@@ -211,7 +211,7 @@ class Answering:
         return self._words[min(sign for _, _, sign in seen)] if seen else ""
 
     def _asked_sign(self, text: str) -> str:
-        """The same of what is asked, where entries come near: 社保 in a story about 落户 points
+        """The same of what is asked, where entries come near: 医保 in a story about 落户 points
         nowhere."""
         if len(text) > _STORY:
             return ""

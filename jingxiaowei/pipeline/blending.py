@@ -4,10 +4,9 @@ None is chosen outright. An entry counts by the product of what the readings giv
 with a power that depends on how the text looks (does it name a thing, does it lead on, is it
 short), so what two of them agree on gains; an entry that knows what is named now gains, and so does
 one that is about the same things as what was answered last; and that itself gains, or, after a
-correction, loses. A question that has nothing to do with the
-one before it looks like one, too: then the reading by itself has all the power. The weights are
-fitted on the practice conversations by ``jingxiaowei evaluate --fit`` and stand in
-``lexicon/judge.yaml`` under ``follow``.
+correction, loses. A question that has nothing to do with the one before it looks like one, too:
+then the reading by itself has all the power. The weights are fitted on the practice conversations
+by ``jingxiaowei evaluate --fit`` and stand in ``lexicon/judge.yaml`` under ``follow``.
 """
 
 from collections.abc import Callable, Mapping, Sequence

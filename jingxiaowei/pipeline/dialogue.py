@@ -221,7 +221,8 @@ def knowing(index: Index, text: str) -> Knows:
 
 def kinship(index: Index, topic: Topic, told: NDArray[np.float64]) -> Akin:
     """How near an entry is to what was answered last, or offered: by the things that both are
-    about, unless another one is named, and by the domain. See :class:`.blending.Turns`.
+    about, unless another one is named, by what is done, and by the domain. See
+    :class:`.blending.Turns`.
 
     ``told``: the text's :func:`hints`.
     """
@@ -229,13 +230,17 @@ def kinship(index: Index, topic: Topic, told: NDArray[np.float64]) -> Akin:
     if last not in index.places:
         return lambda faq: [0.0] * len(KINSHIP)
     place = index.places[last]
-    home = index.entries[place].domain
+    answered = index.entries[place]
+    done = set(answered.concepts.action)
     elsewhere = told[_STRAYS] > 0
 
     def akin(faq: str) -> list[float]:
-        other = index.places[faq]
-        same = float(index.entries[other].domain is home)
-        return [0.0 if elsewhere else index.slots.alike(place, other), same]
+        other = index.entries[index.places[faq]]
+        return [
+            0.0 if elsewhere else index.slots.alike(place, index.places[faq]),
+            float(not done.isdisjoint(other.concepts.action)),
+            float(other.domain is answered.domain),
+        ]
 
     return akin
 

@@ -53,11 +53,7 @@ class Hint(StrEnum):
 _LEADS = list(Hint).index(Hint.LEADS)
 STAYS, KNOWS, KEEPS, WHOLE = "stays", "knows", "keeps", "whole"
 KINDS = ("object", "action", "aspect", "person")  # of concepts, in the order of their weights
-KINSHIP = (
-    "things",
-    "actions",
-    "domain",
-)  # with what was answered last, in the order of their weights
+KINSHIP = ("things", "domain")  # with what was answered last, in the order of their weights
 # The weights in their order: each reading's power by hint, what the last answer gains by hint,
 # what an entry gains that knows what is named, the same once more for the last answer, and what
 # kinship with that gains by hint.

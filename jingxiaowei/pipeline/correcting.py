@@ -39,9 +39,6 @@ _INSISTED = re.compile(
 _MEANT = re.compile(rf"我?(?:{_SAID}的|应该)*(?:是|要|想)?(?P<meant>.{{2,}})$")
 
 
-_WORD = 2  # characters; a shorter one is a part of too many
-
-
 @dataclass(frozen=True, slots=True)
 class Correction:
     """What a correction means, and what it denies; empty where it says only that it was wrong."""
@@ -71,12 +68,8 @@ def correction(text: str, before: str) -> Correction | None:
 
 
 def amend(before: str, corrected: Correction) -> str:
-    """The text before, without what is denied: 不是台湾的 takes 台湾 out."""
-    denied = compact(corrected.denied)
-    plain = denied.rstrip("的了")
-    if denied not in before and len(plain) >= _WORD:
-        denied = plain
-    return before.replace(denied, "") if denied else before
+    """The text before, without what is denied."""
+    return before.replace(compact(corrected.denied), "") if corrected.denied else before
 
 
 def _shares(denied: str, before: str) -> bool:

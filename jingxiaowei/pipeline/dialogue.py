@@ -221,8 +221,7 @@ def knowing(index: Index, text: str) -> Knows:
 
 def kinship(index: Index, topic: Topic, told: NDArray[np.float64]) -> Akin:
     """How near an entry is to what was answered last, or offered: by the things that both are
-    about, unless another one is named, by what is done, and by the domain. See
-    :class:`.blending.Turns`.
+    about, unless another one is named, and by the domain. See :class:`.blending.Turns`.
 
     ``told``: the text's :func:`hints`.
     """
@@ -230,17 +229,13 @@ def kinship(index: Index, topic: Topic, told: NDArray[np.float64]) -> Akin:
     if last not in index.places:
         return lambda faq: [0.0] * len(KINSHIP)
     place = index.places[last]
-    answered = index.entries[place]
-    done = set(answered.concepts.action)
+    home = index.entries[place].domain
     elsewhere = told[_STRAYS] > 0
 
     def akin(faq: str) -> list[float]:
-        other = index.entries[index.places[faq]]
-        return [
-            0.0 if elsewhere else index.slots.alike(place, index.places[faq]),
-            float(not done.isdisjoint(other.concepts.action)),
-            float(other.domain is answered.domain),
-        ]
+        other = index.places[faq]
+        same = float(index.entries[other].domain is home)
+        return [0.0 if elsewhere else index.slots.alike(place, other), same]
 
     return akin
 

@@ -71,7 +71,7 @@ def test_who_knows_what_is_named_gains() -> None:
 def test_who_is_about_the_same_things_as_the_last_answer_gains() -> None:
     read = {Way.ALONE: ruling(stranger=0.5, sister=0.4)}
     weights = leaning({"alone": {"always": 1.0}, "same_things": {"always": 2.0}})
-    kin = {"sister": [1.0, 0.0, 0.0], "stranger": [0.0, 0.0, 0.0]}
+    kin = {"sister": [1.0, 0.0], "stranger": [0.0, 0.0]}
     _, found = blend(weights, NO_HINT, read, {}, knows_nothing, kin.__getitem__)
     assert found.candidates[0].faq == "sister"
 

@@ -6,9 +6,10 @@ from dataclasses import replace
 import daachorse
 
 from jingxiaowei.content.model import FaqEntry, Library
-from jingxiaowei.content.normalise import compact
+from jingxiaowei.content.normalise import clauses, compact
 from jingxiaowei.pipeline.answer.index import Index
 from jingxiaowei.pipeline.answer.judge import ANSWER, ASK, Judge, Ruling, clear
+from jingxiaowei.pipeline.answer.query import asks
 from jingxiaowei.pipeline.blending import leaning
 from jingxiaowei.pipeline.decision import Decision, Kind, Known
 from jingxiaowei.pipeline.dialogue import (
@@ -28,6 +29,7 @@ OFFERED = 3
 _BOTH = 0.75  # as sure as that of each of two questions, to answer both at once
 _FOREIGN = 0.5  # as sure as that of whose matter it is, to point there
 _NEAR = ASK / 2
+_STORY = 60  # characters; in longer ones the words of other people's matters are circumstances
 # Mid-conversation a question back costs more and a slip less: the next line mends it.
 _ANSWER_ON, _CLOSE_ON = 0.34, 0.05
 
@@ -70,6 +72,8 @@ class Answering:
         if sure or (reading.leans and best >= _ANSWER_ON and clear(ruling, _CLOSE_ON)):
             entry = self._library.by_id[ruling.candidates[0].faq]
             return self.give(entry, known, ruling, reading)
+        if best >= ASK and sign:
+            sign = self._asked_sign(text)
         signpost = self._signpost(sign, ruling) if best < ANSWER else None
         if signpost is not None:
             return signpost
@@ -205,6 +209,14 @@ class Answering:
         """The first of the words in a text that say whose matter it is; empty where none is."""
         seen = self._sign_words.find_overlapping(compact(text))
         return self._words[min(sign for _, _, sign in seen)] if seen else ""
+
+    def _asked_sign(self, text: str) -> str:
+        """The same of what is asked, where entries come near: 医保 in a story about 落户 points
+        nowhere."""
+        if len(text) > _STORY:
+            return ""
+        parts = clauses(text)
+        return self._sign("，".join([part for part in parts if asks(part)] or parts))
 
     def _signpost(self, sign: str, ruling: Ruling) -> Decision | None:
         """Whose matter it is: by a word that says so, or as the practice taught."""

@@ -2,11 +2,11 @@
 
 None is chosen outright. An entry counts by the product of what the readings give it, each reading
 with a power that depends on how the text looks (does it name a thing, does it lead on, is it
-short), so what two of them agree on gains; an entry that knows what is named now gains; and what
-was answered last gains, or, after a correction, loses. A question that has nothing to do with the
-one before it looks like one, too: then the reading by itself has all the power. The weights are
-fitted on the practice conversations by ``jingxiaowei evaluate --fit`` and stand in
-``lexicon/judge.yaml`` under ``follow``.
+short), so what two of them agree on gains; an entry that knows what is named now gains, and so does
+one that is about the same things as what was answered last; and that itself gains, or, after a
+correction, loses. A question that has nothing to do with the one before it looks like one, too:
+then the reading by itself has all the power. The weights are fitted on the practice conversations
+by ``jingxiaowei evaluate --fit`` and stand in ``lexicon/judge.yaml`` under ``follow``.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -21,6 +21,7 @@ from jingxiaowei.pipeline.answer.judge import ANSWER, SHOWN, Ruling
 Vector = NDArray[np.float64]
 Weights = Mapping[str, Mapping[str, float]]
 Knows = Callable[[str], Sequence[float]]
+Akin = Callable[[str], Sequence[float]]
 
 _LEAST = 0.01  # as much belief as none: what a reading does not name is not out of the question
 
@@ -52,9 +53,17 @@ class Hint(StrEnum):
 _LEADS = list(Hint).index(Hint.LEADS)
 STAYS, KNOWS, KEEPS, WHOLE = "stays", "knows", "keeps", "whole"
 KINDS = ("object", "action", "aspect", "person")  # of concepts, in the order of their weights
+KINSHIP = ("things", "domain")  # with what was answered last, in the order of their weights
 # The weights in their order: each reading's power by hint, what the last answer gains by hint,
-# what an entry gains that knows what is named, and the same once more for the last answer.
-_NAMED = {**{way.value: tuple(Hint) for way in Way}, STAYS: tuple(Hint), KNOWS: KINDS, KEEPS: KINDS}
+# what an entry gains that knows what is named, the same once more for the last answer, and what
+# kinship with that gains by hint.
+_NAMED = {
+    **{way.value: tuple(Hint) for way in Way},
+    STAYS: tuple(Hint),
+    KNOWS: KINDS,
+    KEEPS: KINDS,
+    **{f"same_{bond}": tuple(Hint) for bond in KINSHIP},
+}
 # That it is one of ours at all: by hint, by what each reading has together, and against it how far
 # the text alone is a matter of somebody else's.
 FOREIGN = "foreign"
@@ -73,6 +82,7 @@ class Turns:
         last: turns × entries, 1 for what was answered last, less for what was only offered.
         knows: turns × entries × :data:`KINDS`, how much of what the text itself names the entry
             knows: -.5 nothing, .5 all, 0 where nothing of the kind is named.
+        akin: turns × entries × :data:`KINSHIP`, 0 to 1.
         foreign: by turn, how far the text alone is somebody else's matter, 0 to 1.
     """
 
@@ -81,6 +91,7 @@ class Turns:
     there: Vector
     last: Vector
     knows: Vector
+    akin: Vector
     foreign: Vector
 
     def beliefs(self) -> Vector:
@@ -93,8 +104,9 @@ class Turns:
         hints = self.hints[:, None, :]
         read = self.beliefs()[..., None] * hints[:, None]
         last = self.last[:, :, None]
+        bonds = [self.akin[:, :, n, None] * hints for n in range(len(KINSHIP))]
         return np.concatenate(
-            (*read.swapaxes(0, 1), last * hints, self.knows, last * self.knows), axis=2
+            (*read.swapaxes(0, 1), last * hints, self.knows, last * self.knows, *bonds), axis=2
         )
 
     def totals(self) -> Vector:
@@ -151,7 +163,11 @@ def as_weights(fitted: Leaning) -> Weights:
 
 
 def as_turns(
-    hints: Vector, read: Mapping[Way, Ruling], last: Mapping[str, float], knows: Knows
+    hints: Vector,
+    read: Mapping[Way, Ruling],
+    last: Mapping[str, float],
+    knows: Knows,
+    akin: Akin,
 ) -> tuple[Turns, list[str]]:
     """One turn as numbers, and its entries' ids in their places."""
     faqs = list(dict.fromkeys(c.faq for ruling in read.values() for c in ruling.candidates)) or [""]
@@ -165,8 +181,9 @@ def as_turns(
                 scores[0, number, places[one.faq]] = one.score
     before = np.array([[last.get(faq, 0.0) for faq in faqs]])
     known = np.array([[knows(faq) if faq else [0.0] * len(KINDS) for faq in faqs]])
+    kin = np.array([[akin(faq) if faq else [0.0] * len(KINSHIP) for faq in faqs]])
     foreign = np.array([read[Way.ALONE].belief])
-    return Turns(hints[None, :], scores, there, before, known, foreign), faqs
+    return Turns(hints[None, :], scores, there, before, known, kin, foreign), faqs
 
 
 def blend(
@@ -175,6 +192,7 @@ def blend(
     read: Mapping[Way, Ruling],
     last: Mapping[str, float],
     knows: Knows,
+    akin: Akin,
 ) -> tuple[Way, Ruling]:
     """What all readings together say, and the one that says most of it.
 
@@ -182,8 +200,9 @@ def blend(
         hints: in the order of :class:`Hint`.
         last: what was answered last, or offered, with how much of it stays.
         knows: of an entry's id, its row of :attr:`Turns.knows`.
+        akin: of an entry's id, its row of :attr:`Turns.akin`.
     """
-    turns, faqs = as_turns(hints, read, last, knows)
+    turns, faqs = as_turns(hints, read, last, knows, akin)
     weighed = weights.weigh(turns)[0]
     order: Sequence[int] = np.argsort(-weighed, kind="stable")[:SHOWN].tolist()
     named = {c.faq: c for ruling in read.values() for c in ruling.candidates}

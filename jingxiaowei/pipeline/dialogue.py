@@ -16,7 +16,7 @@ from jingxiaowei.content.normalise import clauses, compact
 from jingxiaowei.pipeline.answer.index import Index
 from jingxiaowei.pipeline.answer.judge import Judge, Ruling
 from jingxiaowei.pipeline.answer.query import asks
-from jingxiaowei.pipeline.blending import KINDS, Knows, Leaning, Way, blend
+from jingxiaowei.pipeline.blending import KINDS, KINSHIP, Akin, Hint, Knows, Leaning, Way, blend
 from jingxiaowei.pipeline.correcting import amend, correction
 from jingxiaowei.pipeline.reasons import Reason
 
@@ -58,6 +58,7 @@ _LOST = re.compile(
     "|你?(?:说|讲|写)(?:得|的)?太(?:深|复杂|啰嗦|长|快)了?"
 )
 _AGAIN = 3  # compact characters that may stand beside it
+_STRAYS = list(Hint).index(Hint.STRAYS)
 _USUAL = 3.0  # a concept in every third phrasing is fully an entry's own
 # 多少钱, with nothing before it and no thing beside it, asks for a side of nobody knows what. What
 # an answer's part for it is called (content.model.Parts).
@@ -159,7 +160,8 @@ def understand(
     way, found = Way.ALONE, read[Way.ALONE]
     if len(ways) > 1:
         told = hints(index, text, topic, corrected is not None)
-        way, found = blend(weights, told, read, topic.lasting, knowing(index, text))
+        near = kinship(index, topic, told)
+        way, found = blend(weights, told, read, topic.lasting, knowing(index, text), near)
     best = next(reading for reading in ways if reading.way is way)
     if way is Way.CARRIED and _first(read.get(Way.EXCHANGED)) == _first(found) != "":
         best = replace(best, about=f"{_without_objects(index, topic.text)}，{best.text}")
@@ -215,6 +217,27 @@ def knowing(index: Index, text: str) -> Knows:
         ]
 
     return knows
+
+
+def kinship(index: Index, topic: Topic, told: NDArray[np.float64]) -> Akin:
+    """How near an entry is to what was answered last, or offered: by the things that both are
+    about, unless another one is named, and by the domain. See :class:`.blending.Turns`.
+
+    ``told``: the text's :func:`hints`.
+    """
+    last = topic.faq or topic.offered
+    if last not in index.places:
+        return lambda faq: [0.0] * len(KINSHIP)
+    place = index.places[last]
+    home = index.entries[place].domain
+    elsewhere = told[_STRAYS] > 0
+
+    def akin(faq: str) -> list[float]:
+        other = index.places[faq]
+        same = float(index.entries[other].domain is home)
+        return [0.0 if elsewhere else index.slots.alike(place, other), same]
+
+    return akin
 
 
 def lost(text: str) -> bool:

@@ -6,6 +6,7 @@ with a leg that was taught the other two. The exam's fold is never used. The sam
 the same weights.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -31,7 +32,8 @@ Tell = Callable[[str], None]
 _SEEN = 3  # a feature that fewer questions have is chance
 _HEARD = 0.7  # a sound says less than the character
 _THIRDS = 3
-_ROUNDS, _RATE, _DECAY = 60, 0.3, 5e-6
+_ROUNDS, _BATCH, _RATE, _LEAST_RATE, _DECAY = 14, 2048, 0.1, 1e-3, 5e-6
+_HIDDEN, _SEED = 0.4, 1  # the share of features that is hidden at a time
 _JUDGE_ROUNDS, _JUDGE_RATE, _JUDGE_DECAY = 400, 0.15, 0.002
 # No case is a phrasing, so this leg cannot be learnt: what is asked word for word is certain.
 _CERTAIN = {Leg.EXACT.value: 6.0}
@@ -214,25 +216,45 @@ def _bare_lessons(library: Library) -> list[Question]:
 
 
 def _fit_linear(data: Any, right: Floats) -> tuple[Floats, Floats]:
-    """A softmax in which the right columns together are to have all the share (Adam)."""
-    count, columns = right.shape
-    weights = np.zeros((data.shape[1], columns), dtype=np.float32)
-    bias = np.zeros(columns, dtype=np.float32)
-    speed, size = np.zeros_like(weights), np.zeros_like(weights)
-    turned = data.T.tocsr()
-    for step in range(1, _ROUNDS + 1):
-        share = data @ weights + bias
+    """A softmax in which the right columns together are to have all the share (Adam).
+
+    Each time a question is looked at, a part of its features is hidden: nothing may hang on one
+    word, for the next who asks has others.
+    """
+    weights = np.zeros((data.shape[1], right.shape[1]), dtype=np.float32)
+    bias = np.zeros(right.shape[1], dtype=np.float32)
+    speed, size, change = (np.zeros_like(weights) for _ in range(3))
+    dice = np.random.default_rng(_SEED)
+    starts = range(0, len(right), _BATCH)
+    for step in range(_ROUNDS * len(starts)):
+        if step % len(starts) == 0:
+            order = dice.permutation(len(right))
+        start = starts[step % len(starts)]
+        rows = order[start : start + _BATCH]
+        some, wanted = data[rows], right[rows]
+        some.data *= (dice.random(some.nnz) >= _HIDDEN) / np.float32(1 - _HIDDEN)
+        share = some @ weights + bias
         share -= share.max(axis=1, keepdims=True)
         np.exp(share, out=share)
         share /= share.sum(axis=1, keepdims=True)
-        wanted = share * right
+        wanted = share * wanted
         wanted /= np.maximum(wanted.sum(axis=1, keepdims=True), 1e-12)
         share -= wanted
-        slope = turned @ share / count + _DECAY * weights
-        speed = 0.9 * speed + 0.1 * slope
-        size = 0.98 * size + 0.02 * slope * slope
-        rate = _RATE if step < 0.6 * _ROUNDS else 0.3 * _RATE
-        weights -= rate * (speed / (1 - 0.9**step)) / (np.sqrt(size / (1 - 0.98**step)) + 1e-7)
+        slope = some.T @ share
+        slope /= len(rows)
+        slope += np.multiply(weights, _DECAY, out=change)
+        speed *= 0.9
+        speed += np.multiply(slope, 0.1, out=change)
+        slope *= slope
+        size *= 0.98
+        size += np.multiply(slope, 0.02, out=change)
+        rate = _RATE * (1 - step / (_ROUNDS * len(starts))) + _LEAST_RATE
+        np.sqrt(size, out=change)
+        change /= np.float32(math.sqrt(1 - 0.98 ** (step + 1)))
+        change += np.float32(1e-7)
+        np.divide(speed, change, out=change)
+        change *= np.float32(rate / (1 - 0.9 ** (step + 1)))
+        weights -= change
         bias -= rate / 1000 * share.sum(axis=0)
     return weights, bias
 

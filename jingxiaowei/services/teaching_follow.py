@@ -24,7 +24,15 @@ from jingxiaowei.pipeline.blending import (
     as_weights,
 )
 from jingxiaowei.pipeline.correcting import amend, correction
-from jingxiaowei.pipeline.dialogue import Reading, Topic, hints, knowing, next_topic, readings
+from jingxiaowei.pipeline.dialogue import (
+    Reading,
+    Topic,
+    hints,
+    kinship,
+    knowing,
+    next_topic,
+    readings,
+)
 
 Array = NDArray[np.float64]
 
@@ -113,7 +121,8 @@ def _lesson(judge: Judge, text: str, topic: Topic, right: Sequence[str]) -> _Les
         for reading in readings(index, text, topic)
     }
     told = hints(index, text, topic, corrected is not None)
-    turn, faqs = as_turns(told, read, topic.lasting, knowing(index, text))
+    knows, akin = knowing(index, text), kinship(index, topic, told)
+    turn, faqs = as_turns(told, read, topic.lasting, knows, akin)
     return _Lesson(turn, np.array([float(faq in right) for faq in faqs]), bool(right))
 
 
@@ -128,6 +137,7 @@ def _fit(lessons: Sequence[_Lesson]) -> Leaning:
         np.concatenate([one.turn.there for one in lessons]),
         np.concatenate([_wide(one.turn.last, width) for one in lessons]),
         np.concatenate([_tall(one.turn.knows, width) for one in lessons]),
+        np.concatenate([_tall(one.turn.akin, width) for one in lessons]),
         np.concatenate([one.turn.foreign for one in lessons]),
     )
     right = np.concatenate([_wide(one.right[None, :], width) for one in lessons])

@@ -5,6 +5,7 @@ import numpy as np
 from jingxiaowei.pipeline.answer.judge import Ruling
 from jingxiaowei.pipeline.blending import (
     KINDS,
+    KINSHIP,
     SIZES,
     Hint,
     Leaning,
@@ -27,12 +28,16 @@ def knows_nothing(faq: str) -> list[float]:
     return [0.0] * len(KINDS)
 
 
+def no_kin(faq: str) -> list[float]:
+    return [0.0] * len(KINSHIP)
+
+
 def test_what_two_readings_agree_on_gains() -> None:
     read = {
         Way.ALONE: ruling(lone=0.5, both=0.4),
         Way.CARRIED: ruling(other=0.5, both=0.4),
     }
-    _, found = blend(leaning({}), NO_HINT, read, {}, knows_nothing)
+    _, found = blend(leaning({}), NO_HINT, read, {}, knows_nothing, no_kin)
     assert found.candidates[0].faq == "both"
     assert sum(c.score for c in found.candidates) < 1
 
@@ -42,7 +47,7 @@ def test_the_likelier_reading_decides_and_is_named() -> None:
     hints = NO_HINT.copy()
     hints[list(Hint).index(Hint.NAMELESS)] = 1.0
     read = {Way.ALONE: ruling(lone=0.8), Way.CARRIED: ruling(on=0.8)}
-    way, found = blend(weights, hints, read, {}, knows_nothing)
+    way, found = blend(weights, hints, read, {}, knows_nothing, no_kin)
     assert way is Way.CARRIED
     assert found.candidates[0].faq == "on"
 
@@ -51,7 +56,7 @@ def test_what_was_answered_last_gains_or_loses() -> None:
     read = {Way.ALONE: ruling(last=0.3, new=0.4)}
     for gain, first in ((2.0, "last"), (-2.0, "new")):
         weights = leaning({"alone": {"always": 1.0}, "stays": {"always": gain}})
-        _, found = blend(weights, NO_HINT, read, {"last": 1.0}, knows_nothing)
+        _, found = blend(weights, NO_HINT, read, {"last": 1.0}, knows_nothing, no_kin)
         assert found.candidates[0].faq == first
 
 
@@ -59,13 +64,21 @@ def test_who_knows_what_is_named_gains() -> None:
     read = {Way.ALONE: ruling(stranger=0.5, expert=0.4)}
     weights = leaning({"alone": {"always": 1.0}, "knows": {"object": 2.0}})
     known = {"expert": [0.5, 0, 0, 0], "stranger": [-0.5, 0, 0, 0]}
-    _, found = blend(weights, NO_HINT, read, {}, known.__getitem__)
+    _, found = blend(weights, NO_HINT, read, {}, known.__getitem__, no_kin)
     assert found.candidates[0].faq == "expert"
+
+
+def test_who_is_about_the_same_things_as_the_last_answer_gains() -> None:
+    read = {Way.ALONE: ruling(stranger=0.5, sister=0.4)}
+    weights = leaning({"alone": {"always": 1.0}, "same_things": {"always": 2.0}})
+    kin = {"sister": [1.0, 0.0], "stranger": [0.0, 0.0]}
+    _, found = blend(weights, NO_HINT, read, {}, knows_nothing, kin.__getitem__)
+    assert found.candidates[0].faq == "sister"
 
 
 def test_no_entry_at_all_is_nothing() -> None:
     read = {Way.ALONE: Ruling((), ()), Way.CARRIED: Ruling((), ())}
-    _, found = blend(leaning({}), NO_HINT, read, {"last": 1.0}, knows_nothing)
+    _, found = blend(leaning({}), NO_HINT, read, {"last": 1.0}, knows_nothing, no_kin)
     assert found.candidates == ()
 
 

@@ -131,6 +131,18 @@ def test_other_agencies_matters_are_signposted(mind: Mind) -> None:
     assert decision.signpost == "12333"
 
 
+def test_anothers_word_in_a_story_points_nowhere_while_an_entry_comes_near(mind: Mind) -> None:
+    story = (
+        "我是前年从外省来的，在开发区一家纺织厂上班，厂里给我交着社保和医保，上回住院报销也顺利。"
+        "今年夏天我和爱人商量以后就不回去了，孩子也准备接过来读书，像我这种情况，"
+        "想把自己的户口落到县里来行不行？"
+    )
+    told = decide(mind, story)
+    assert told.signpost == ""
+    assert told.candidates[0].fact in {"H31", "H80"}
+    assert decide(mind, "医保断了怎么补").signpost == "12393"
+
+
 def test_a_firm_word_points_away_even_from_a_likely_entry(mind: Mind) -> None:
     asked = decide(mind, "户口本丢了可以离婚吗")
     assert (asked.kind, asked.faq) == (Kind.UNKNOWN, "")

@@ -20,7 +20,7 @@ from jingxiaowei.pipeline.reasons import Candidate, Reason
 
 # At least so sure to answer, to ask back; closer than that to the second and the resident is asked.
 ANSWER = 0.6
-ASK = 0.12
+ASK = 0.1
 CLOSE = 0.15
 SHOWN = 5  # candidates that a ruling names
 _REMEMBERED, _SHORT = 4096, 40

@@ -102,6 +102,20 @@ class Slots:
         slugs = (self._slugs[n] for n in self._usual[first:last].tolist())
         return dict(zip(slugs, self._items[first:last, 1].tolist(), strict=True))
 
+    def alike(self, one: int, other: int) -> float:
+        """How far two entries are about the same things: the cosine of how usual each is."""
+        first, second = self._things_of(one), self._things_of(other)
+        shared = sum(usual * second.get(slug, 0.0) for slug, usual in first.items())
+        sizes = [math.hypot(*things.values()) for things in (first, second)]
+        return shared / math.prod(sizes) if shared else 0.0
+
+    def _things_of(self, entry: int) -> dict[int, float]:
+        first, last = self._starts[entry : entry + 2]
+        held = zip(
+            self._usual[first:last].tolist(), self._items[first:last, 1].tolist(), strict=True
+        )
+        return {slug: usual for slug, usual in held if self._thing[slug]}
+
     def weigh(self, concepts: Mapping[str, float], entries: Places) -> Vector:
         """How a question's concepts, each with its weight, sit with some entries.
 

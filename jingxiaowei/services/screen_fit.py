@@ -31,7 +31,7 @@ Array = NDArray[np.float64]
 _FREQUENT, _TERMS = 3, 7000
 _DECAY, _RULE_DECAY, _STEPS = 0.2, 2.0, 80
 _NONE, _BOSS = TYPES.index(ScamType.NONE), TYPES.index(ScamType.BOSS)
-_FALSE_ALERTS, _FALSE_ALONE, _FALSE_ADVICE = 0.2, 0.012, 0.13
+_FALSE_ALERTS, _FALSE_ALONE, _FALSE_ADVICE = 0.2, 0.012, 0.11
 _SHARE_MOVING = 0.5  # of the other scams' chance, where nothing is known of the money
 _LATE = {Stage.ORDER, Stage.BYPASS, Stage.NO_VOICE, Stage.PRESSURE, Stage.REPEAT}
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from jingxiaowei.content.model import Library
 from jingxiaowei.content.normalise import compact
-from jingxiaowei.pipeline.contact import read_contact
+from jingxiaowei.pipeline.contact import Contact, read_contact
 from jingxiaowei.pipeline.decision import Decision, Kind, Known
 from jingxiaowei.pipeline.reasons import Reason
 from jingxiaowei.pipeline.reply import Speech
@@ -12,7 +12,13 @@ from jingxiaowei.pipeline.screen.answer import answer_line, asks_whether_fraud
 from jingxiaowei.pipeline.screen.screen import Screen
 from jingxiaowei.pipeline.screen.values import Screening, Transfer, Verdict
 
-_TRANSFER, _CALLED = "transfer-", "called-110"
+_TRANSFER, _CALLED, _FACTS = "transfer-", "called-110", "facts-"
+_ASKED = (
+    "who",
+    "where",
+    "sum",
+)  # the facts that are told by a tap; whether money moved has its clock
+_OPEN = (*_ASKED, "moved")
 _SHORT = 8  # characters of an answer to "钱转出去了吗"
 _TYPED = {
     Transfer.NOT_YET: frozenset("没转 还没转 没有转 没有 还没有 没 没呢 没转呢 未转 还没".split()),
@@ -34,6 +40,12 @@ class Alarm:
         self.screen = Screen(library.scams)
         self._book = library.scams
         self._speech = speech
+        # What a tap tells: the field, and the words on its button.
+        self._told = {
+            option.id: (field, option.label)
+            for field in _ASKED
+            for option in speech.options(f"facts_{field}")
+        }
         self._says = {s.id: s.says for script in self._book.scripts for s in script.signals}
         self._towns = tuple(
             compact(area.name).removesuffix("街道").removesuffix("镇")
@@ -70,7 +82,7 @@ class Alarm:
         return Decision(Kind.FRAUD, said, reasons=self._reasons(screening))
 
     def tapped(self, tap: str) -> Decision | None:
-        """A tap on the transfer clock, or on whether 110 was called."""
+        """A tap on the transfer clock, on whether 110 was called, or on a fact that is missing."""
         if tap.startswith(_TRANSFER):
             moved = tap.removeprefix(_TRANSFER)
             if moved not in set(Transfer):
@@ -80,6 +92,13 @@ class Alarm:
         if tap.startswith(_CALLED):
             key = "fraud_contact" if tap == _CALLED else "fraud_call_again"
             return self._tell(key, None, "110 打了没有")
+        if tap.startswith(_FACTS):
+            fact = tap.removeprefix(_FACTS)
+            return self._tell(f"facts_{fact}", None, "补情况") if fact in _OPEN else None
+        if tap in self._told:
+            field, label = self._told[tap]
+            told = self._tell("facts_kept", Screening(), f"补了情况：{label}")
+            return replace(told, contact=Contact(**{field: label}))
         return None
 
     def typed(self, text: str, known: Known) -> Decision | None:

@@ -1,4 +1,5 @@
-"""联系方式: what a resident gives so that somebody can call or come, for one alert only."""
+"""What a resident gives for one alert only: how to be called or found, and, by taps, who asked for
+the money, where, and how much."""
 
 import re
 from collections.abc import Iterable
@@ -15,11 +16,15 @@ _LONGEST = 60  # characters: who gives a contact says little else
 
 @dataclass(frozen=True, slots=True)
 class Contact:
-    """What was given; empty where nothing was."""
+    """What was given; empty where nothing was. ``who``, ``where`` and ``sum`` are the words of the
+    buttons that were tapped."""
 
     phone: str = ""
     company: str = ""
     town: str = ""
+    who: str = ""
+    where: str = ""
+    sum: str = ""
 
 
 def read_contact(text: str, towns: Iterable[str]) -> Contact | None:

@@ -39,7 +39,7 @@ class Contacts:
         now: datetime,
         **given: str,
     ) -> bool:
-        """The resident gave ``name``, ``phone``, ``company`` or ``town``: it is kept with the open
+        """The resident gave ``name`` or what a :class:`.Contact` holds: it is kept with the open
         alerts of the conversation, and a town we know moves them there. Whether there was one."""
         rows = (
             await connection.execute(

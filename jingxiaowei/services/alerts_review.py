@@ -321,7 +321,8 @@ def _sheet(
         f"编号：预警 {row.id}",
         f"类型：{TYPES[row.scam_type]}",
         f"转账：{moved:%Y-%m-%d %H:%M} 得知已转；实际时间{ask}",
-        f"金额：{money(row.amount) or ask}",
+        f"金额：{money(row.amount) or given.get('sum') or ask}",
+        f"谁要求：{given.get('who') or ask}，在哪里：{given.get('where') or ask}",
         f"对方账号：{'、'.join(named.pop('账号', [])) or ask}",
     ]
     named.pop("金额", None)

@@ -20,6 +20,7 @@ from jingxiaowei.pipeline.screen.values import (
 from jingxiaowei.store.alert_tables import ALERT, CONTACT, ENTITY, EVENT, EVIDENCE
 from jingxiaowei.store.sealed import SEALED
 
+TOLD = ("who", "where", "sum")  # of a contact: what was told by taps
 EVIDENCE_BODY, ENTITY_VALUE, NOTE, EVENT_BODY, CONTACT_BODY = (
     SEALED[EVIDENCE.c.body],
     SEALED[ENTITY.c.value],

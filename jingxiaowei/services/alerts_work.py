@@ -11,7 +11,7 @@ from jingxiaowei.pipeline.screen.values import Transfer
 from jingxiaowei.services.alerts_rights import Act
 from jingxiaowei.services.alerts_speech import Speech
 from jingxiaowei.services.alerts_steps import Steps, held_by, require_held
-from jingxiaowei.services.alerts_values import CONTACT_BODY, AlertConflictError
+from jingxiaowei.services.alerts_values import CONTACT_BODY, TOLD, AlertConflictError
 from jingxiaowei.services.alerts_words import ROLES, STATES
 from jingxiaowei.services.bell import Stage
 from jingxiaowei.services.notices import Matter, Notices, said_by
@@ -42,6 +42,7 @@ class CallSheet:
     phone: str
     name: str
     company: str
+    told: tuple[str, ...]  # by taps: who asked for the money, where, how much
     outline: tuple[str, ...]
 
 
@@ -145,6 +146,7 @@ class AlertDesk:
                 given.get("phone", ""),
                 given.get("name", ""),
                 given.get("company", ""),
+                tuple(given[each] for each in TOLD if given.get(each)),
                 _outline(officer, station, Transfer(row.transfer)),
             )
 

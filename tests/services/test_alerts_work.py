@@ -292,3 +292,17 @@ async def test_a_closed_alert_goes_when_its_time_is_over(alarm: Alarm) -> None:
         assert await remove_alerts(connection, alarm.pass_time(days=181), 10) == 1
     assert [alert.id for alert in await alarm.alerts()] == [second.id]
     assert {event.alert_id for event in await alarm.spine.rows(EVENT)} == {second.id}
+
+
+async def test_what_was_told_by_taps_is_on_the_sheets(alarm: Alarm) -> None:
+    officer = await alarm.officer("王芳")
+    await alarm.hear(screening=boss(transfer=Transfer.DONE))
+    [alert] = await alarm.alerts()
+    async with alarm.database.write() as connection:
+        told = {"who": "老板、领导", "where": "微信群", "sum": "20 万以上"}
+        assert await alarm.house.contacts.give(connection, alert.conversation_id, alarm.now, **told)
+    call = await alarm.house.desk.call(officer, alert.id, alarm.now)
+    assert call.told == ("老板、领导", "微信群", "20 万以上")
+    sheet = await alarm.house.reviews.handover(officer, alert.id, alarm.now)
+    assert "谁要求：老板、领导，在哪里：微信群" in sheet
+    assert "金额：约 5 万元" in sheet  # the message's own sum is the better one

@@ -551,7 +551,8 @@ async def test_nothing_that_a_resident_said_is_readable_on_the_disk(
             return any(row.state is MediaState.KEPT for row in await town.rows(MEDIA))
 
         await until(kept, "the picture is kept")
-        await town.hears(who, 5)
+        # One more where the picture has been read by then.
+        await until(lambda: len(town.phone(who)) >= 5, "five messages")
         replies = [message.text[:12] for message in town.phone(who)]
         folder = sqlite_settings.data_dir
         files = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}

@@ -18,7 +18,7 @@ from jingxiaowei.services.alerts import CLAIM, CLAIM_URGENT, Alerts
 from jingxiaowei.services.alerts_speech import Speech
 from jingxiaowei.services.bell import Bell, Stage, wait_for
 from jingxiaowei.services.emergencies import Emergencies, is_due
-from jingxiaowei.services.notices import Matter, Notices, in_line
+from jingxiaowei.services.notices import LAST_IN_LINE, Matter, Notices, in_line
 from jingxiaowei.store.alert_tables import ALERT, IS_OPEN, AlertState
 from jingxiaowei.store.cipher import token
 from jingxiaowei.store.engine import Database
@@ -27,7 +27,6 @@ from jingxiaowei.store.tables import TICKET
 # Silence, counted from the resident's last word.
 CALL_AFTER, VISIT_AFTER = timedelta(minutes=15), timedelta(minutes=45)
 ASKED, TO_CALL, TO_VISIT = 1, 2, 3
-LAST_IN_LINE = 2
 _ROUND = 5.0
 _BATCH = 200
 log = logging.getLogger(__name__)

@@ -11,14 +11,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from jingxiaowei.pipeline.decision import Need
 from jingxiaowei.services.alerts_speech import Speech
-from jingxiaowei.services.notices import Matter, Notices, in_line
+from jingxiaowei.services.notices import LAST_IN_LINE, Matter, Notices, in_line
 from jingxiaowei.store.cipher import token
 from jingxiaowei.store.tables import TICKET, TicketState
 
 URGENT = ("emergency", "harm")  # the needs that cannot wait for somebody to look
 CLAIM = timedelta(minutes=2)  # how long a ticket may wait before the next in line is told
 SAME = timedelta(minutes=30)  # an emergency in the same conversation after that is another
-LAST_IN_LINE = 2
 _BATCH = 200
 
 

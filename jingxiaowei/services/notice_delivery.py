@@ -170,6 +170,8 @@ class NoticeDelivery:
     async def _tell(self, parcel: _Parcel, now: datetime) -> None:
         async with self._database.read() as connection:
             card = await draw(connection, parcel.card, parcel.kinds, parcel.attempts > 0)
+        if not card.lines:
+            return  # erased since the lease, and the notices with it
         told = await self._teller.tell(parcel.userid, card)
         outcome = told.receipt.outcome
         if outcome is Outcome.RETRY and parcel.attempts + 1 < ATTEMPTS:

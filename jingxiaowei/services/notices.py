@@ -31,6 +31,7 @@ HEADS = {
     "emergency_line": "紧急求助还没人认领",
 }
 _ASKING = ("new", "line", "emergency", "emergency_line")  # what a claim answers
+LAST_IN_LINE = 2  # the last place that :func:`in_line` knows
 _WORKERS = (Role.POLICE, Role.AUXILIARY)
 _KEY = re.compile(r"(claim|ticket)-([0-9]{1,18})", re.ASCII)
 

@@ -8,6 +8,7 @@ from sqlalchemy.exc import IntegrityError
 
 from jingxiaowei.pipeline.decide import Mind
 from jingxiaowei.pipeline.messages import Outcome, Receipt
+from jingxiaowei.services.notice_cards import draw
 from jingxiaowei.services.notices import Matter
 from jingxiaowei.services.tickets import TicketConflictError
 from jingxiaowei.store.alert_tables import NOTICE, NoticeState
@@ -162,16 +163,17 @@ async def test_what_is_no_emergency_rings_nobody(alarm: Alarm) -> None:
 
 
 async def test_a_notice_goes_with_its_ticket_and_is_of_one_thing(alarm: Alarm) -> None:
-    officer = await alarm.officer("王芳")
+    await alarm.officer("王芳")
     await cry(alarm)
     [notice] = await alarm.spine.rows(NOTICE)
-    both = notice._asdict() | {"id": None, "key": "x", "alert_id": None, "ticket_id": None}
-    del both["id"]
+    matter = Matter.of(notice)
+    neither = notice._asdict() | {"id": None, "key": "x", "alert_id": None, "ticket_id": None}
+    del neither["id"]
     with pytest.raises(IntegrityError):
         async with alarm.database.write() as connection:
-            await connection.execute(insert(NOTICE), [both])
+            await connection.execute(insert(NOTICE), [neither])
     async with alarm.database.write() as connection:
         await connection.execute(delete(TICKET).where(TICKET.c.state == TicketState.OPEN))
     assert await alarm.spine.rows(NOTICE) == []
-    assert Matter.parse(Matter.ticket(7).key) == Matter.ticket(7)
-    assert officer.id
+    async with alarm.database.read() as connection:
+        assert (await draw(connection, "a card", {matter: "emergency"}, False)).lines == ()

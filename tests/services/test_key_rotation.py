@@ -96,6 +96,16 @@ async def everything(database: Database, cipher: Cipher) -> dict[str, list[bytes
     return found
 
 
+async def opens_nothing(database: Database, former: Cipher) -> None:
+    """No encrypted column is read with a former key."""
+    async with database.read() as connection:
+        for column, purpose in SEALED.items():
+            for value in (await connection.execute(select(column))).scalars():
+                if value is not None:
+                    with pytest.raises(StoreError):
+                        former.open_bytes(purpose, value)
+
+
 def test_every_column_of_bytes_is_known() -> None:
     held = {
         column
@@ -122,12 +132,8 @@ async def test_all_is_read_as_before_and_the_former_key_opens_nothing(filing: Fi
     assert after[INDEX] == keys[INDEX]
     assert await everything(database, Cipher(after[DATA], after[INDEX])) == before
     former = Cipher(keys[DATA], keys[INDEX])
+    await opens_nothing(database, former)
     async with database.read() as connection:
-        for column, purpose in SEALED.items():
-            for value in (await connection.execute(select(column))).scalars():
-                if value is not None:
-                    with pytest.raises(StoreError):
-                        former.open_bytes(purpose, value)
         pictures = list((await connection.execute(select(MEDIA.c.id))).scalars())
     assert {filing.media.open(each) for each in pictures} == {b"a picture of theirs"}
     assert [shown for each in pictures if (shown := filing.media.show(each))] == [
@@ -185,13 +191,8 @@ async def test_a_process_that_is_killed_at_any_moment_leaves_all_readable(
     keys = await database.reload_keys()
     assert set(keys) == {DATA, INDEX}
     assert await everything(database, Cipher(keys[DATA], keys[INDEX])) == before, moments
-    former = Cipher(old[DATA], old[INDEX])
+    await opens_nothing(database, Cipher(old[DATA], old[INDEX]))
     async with database.read() as connection:
-        for column, purpose in SEALED.items():
-            for value in (await connection.execute(select(column))).scalars():
-                if value is not None:
-                    with pytest.raises(StoreError):
-                        former.open_bytes(purpose, value)
         pictures = list((await connection.execute(select(MEDIA.c.id))).scalars())
     assert {filing.media.open(each) for each in pictures} == {b"a picture of theirs"}
     assert not list((tmp_path / "media").rglob("*.renewed"))
